@@ -1,0 +1,64 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SILENT:
+.PHONY: help up preview down kubeconfig kubectl sim-shell sim-down test test-unit test-e2e lint bench
+
+# `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
+STACK ?= sim
+export PULUMI_SKIP_UPDATE_CHECK = true
+
+ifeq ($(STACK),sim)
+LAB := sim/up
+# In the lab's network, with the lab's tool chain and state.
+IN := sim/enter
+else
+LAB := :
+IN :=
+endif
+
+help: ## this list
+	grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+up: node_modules ## bring the stack up; on a fresh machine this prepares everything first
+	$(LAB)
+	$(IN) tools/pulumi-up $(STACK)
+
+preview: node_modules ## show what `make up` would change
+	$(LAB)
+	$(IN) pulumi preview --diff --stack $(STACK)
+
+down: node_modules ## destroy the stack's machines
+	$(LAB)
+	$(IN) pulumi destroy --yes --skip-preview --stack $(STACK)
+
+kubeconfig: ## print the administrator's kubeconfig
+	$(IN) pulumi stack output kubeconfig --show-secrets --stack $(STACK)
+
+kubectl: ## one call, output only: make kubectl ARGS='get nodes'
+	$(IN) tools/kubectl $(STACK) $(ARGS)
+
+sim-shell: ## a shell in the lab's network, with kubectl and pulumi ready
+	$(IN) tools/shell $(STACK)
+
+sim-down: ## remove the simulated lab without a trace; built tools stay in the cache folder
+	sim/down
+
+test: ## every test, end to end on a simulated lab of its own
+	node tests/run.mjs unit lint toolchain e2e
+
+test-unit: ## unit tests: seconds, needs only npm
+	node tests/run.mjs unit
+
+test-e2e: ## end-to-end tests on a simulated lab of their own
+	node tests/run.mjs e2e
+
+lint: ## types, ESLint, Prettier, shellcheck
+	node tests/run.mjs lint
+
+bench: node_modules ## a whole pulumi up against what kubeadm alone needs in it, in one run
+	node tools/bench.mjs
+
+# Rebuilt when the lock file is newer; npm needs no network for packages it has in its cache.
+node_modules: package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	touch node_modules

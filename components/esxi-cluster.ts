@@ -1,0 +1,104 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as vsphere from "@pulumi/vsphere";
+import type { LoadedConfig, MachineSize, NodeConfig } from "../config";
+import { Machine } from "./machine";
+import { sshIdentity, type SshIdentity } from "./ssh-identity";
+
+export interface EsxiClusterArgs {
+  vcenter: LoadedConfig["vcenter"];
+  /** Password of `vcenter.user`. */
+  vcenterPassword: pulumi.Input<string>;
+  hosts: LoadedConfig["hosts"];
+  template: LoadedConfig["template"];
+  network: LoadedConfig["network"];
+}
+
+/** The ESXi hosts below one vCenter: looks up what exists there and clones machines onto it. */
+export class EsxiCluster extends pulumi.ComponentResource {
+  /** The stack's SSH key; its public half is on every machine. */
+  readonly adminKey: SshIdentity;
+  /** Administrator on every machine. */
+  readonly user: string;
+
+  private readonly provider: vsphere.Provider;
+  private readonly networkId: pulumi.Output<string>;
+  private readonly template: pulumi.Output<vsphere.GetVirtualMachineResult>;
+  private readonly hosts: Record<string, HostIds>;
+  private readonly network: LoadedConfig["network"];
+
+  constructor(name: string, args: EsxiClusterArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("esxi-k8s:index:EsxiCluster", name, {}, opts);
+    const { vcenter, network } = args;
+    this.user = args.template.user;
+    this.network = network;
+    this.adminKey = sshIdentity(`${name}-admin-key`, { parent: this });
+
+    this.provider = new vsphere.Provider(
+      `${name}-vcenter`,
+      {
+        vsphereServer: vcenter.server,
+        user: vcenter.user,
+        password: args.vcenterPassword,
+        allowUnverifiedSsl: vcenter.allowUnverifiedSsl,
+      },
+      { parent: this },
+    );
+
+    const lookup = { parent: this, provider: this.provider };
+    const datacenterId = vsphere.getDatacenterOutput({ name: vcenter.datacenter }, lookup).id;
+    this.networkId = vsphere.getNetworkOutput({ name: network.portGroup, datacenterId }, lookup).id;
+    this.template = vsphere.getVirtualMachineOutput({ name: args.template.name, datacenterId }, lookup);
+    this.hosts = mapValues(args.hosts, (host) => {
+      const found = vsphere.getHostOutput({ name: host.name, datacenterId }, lookup);
+      return {
+        hostSystemId: found.id,
+        resourcePoolId: found.resourcePoolId,
+        datastoreId: vsphere.getDatastoreOutput({ name: host.datastore, datacenterId }, lookup).id,
+      };
+    });
+
+    this.registerOutputs({ user: this.user, publicKey: this.adminKey.publicKey });
+  }
+
+  /**
+   * Clones one machine onto the host that its configuration names.
+   * @param name the machine's name
+   * @param opts its parent is the component that owns the machine
+   * @throws Error when the configuration names no known host, which a checked configuration cannot
+   */
+  clone(
+    name: string,
+    node: NodeConfig,
+    size: MachineSize,
+    opts: { parent: pulumi.Resource; protect?: boolean },
+  ): Machine {
+    const host = this.hosts[node.host];
+    if (!host) {
+      throw new Error(`machine ${name}: no host ${node.host}`);
+    }
+    return new Machine(
+      name,
+      {
+        placement: { ...host, networkId: this.networkId, template: this.template },
+        size,
+        address: node.address,
+        network: this.network,
+        user: this.user,
+        adminKey: this.adminKey,
+        protect: opts.protect,
+      },
+      // The machine's parent is its owner, but vCenter is reached by this component's provider.
+      { parent: opts.parent, providers: { vsphere: this.provider } },
+    );
+  }
+}
+
+interface HostIds {
+  hostSystemId: pulumi.Output<string>;
+  resourcePoolId: pulumi.Output<string>;
+  datastoreId: pulumi.Output<string>;
+}
+
+function mapValues<A, B>(record: Record<string, A>, map: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}

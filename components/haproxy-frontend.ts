@@ -1,0 +1,107 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { parseNetwork } from "../config/addresses";
+import type { LoadedConfig } from "../config";
+import { byName } from "../config/nodes";
+import { haproxyConfig, type Backend } from "../render/haproxy";
+import { keepalivedConfig } from "../render/keepalived";
+import type { EsxiCluster } from "./esxi-cluster";
+import type { Machine } from "./machine";
+
+export interface HaproxyFrontendArgs {
+  esxi: EsxiCluster;
+  config: LoadedConfig["frontend"];
+  /** Subnet in CIDR notation. */
+  subnet: string;
+  /** Servers of port 6443: every master, whether it has joined yet or not. */
+  masters: Backend[];
+  /** Servers of ports 80 and 443. */
+  workers: Backend[];
+}
+
+const statsPort = 8404;
+const statsUser = "admin";
+
+/**
+ * HAProxy in front and outside of the cluster, layer 4 only: 6443 to the API servers, 80 and 443 to the ingress
+ * controller on the workers. Several machines share `config.virtualAddress` by VRRP.
+ */
+export class HaproxyFrontend extends pulumi.ComponentResource {
+  /** Address that clients use: the virtual one, or the only machine's. Known before anything exists. */
+  readonly endpoint: string;
+  /** Every address that may end up in a client's URL; the API certificate covers them all. */
+  readonly addresses: string[];
+  /** Statistics page, protected by `statsUser` and `statsPassword`. */
+  readonly statsUrl: string;
+  readonly statsUser = statsUser;
+  /** Secret. */
+  readonly statsPassword: pulumi.Output<string>;
+  readonly machines: Machine[];
+  /** Done when every machine serves its configuration. */
+  readonly configured: pulumi.Resource[];
+
+  constructor(name: string, args: HaproxyFrontendArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("esxi-k8s:index:HaproxyFrontend", name, {}, opts);
+    const { esxi, config } = args;
+    this.machines = byName(config).map(([node, placed]) => esxi.clone(node, placed, config, { parent: this }));
+    const own = this.machines.map(({ address }) => address);
+    this.endpoint = config.virtualAddress ?? own[0] ?? "";
+    this.addresses = [...new Set([this.endpoint, ...own])];
+    this.statsUrl = `http://${this.endpoint}:${String(statsPort)}/stats`;
+    // Letters and digits only: haproxy.cfg has no quoting that would need to be right.
+    this.statsPassword = new random.RandomPassword(
+      `${name}-stats-password`,
+      { length: 24, special: false },
+      { parent: this },
+    ).result;
+
+    const text = this.statsPassword.apply((password) =>
+      haproxyConfig({
+        masters: args.masters,
+        workers: args.workers,
+        ingressNodePorts: config.ingressNodePorts,
+        stats: { port: statsPort, user: statsUser, password },
+      }),
+    );
+    this.configured = this.machines.flatMap((machine) => {
+      const haproxy = machine.run(
+        `${machine.machineName}-haproxy`,
+        { script: "configure-haproxy", stdin: text },
+        { parent: machine },
+      );
+      if (config.virtualAddress === undefined) {
+        return [haproxy];
+      }
+      const keepalived = this.shareVirtualAddress(machine, args.subnet, config.virtualAddress, config);
+      return [haproxy, keepalived];
+    });
+
+    this.registerOutputs({
+      endpoint: this.endpoint,
+      statsUrl: this.statsUrl,
+      statsUser: this.statsUser,
+      statsPassword: this.statsPassword,
+    });
+  }
+
+  private shareVirtualAddress(
+    machine: Machine,
+    subnet: string,
+    virtualAddress: string,
+    { virtualRouterId }: LoadedConfig["frontend"],
+  ): pulumi.Resource {
+    const text = keepalivedConfig({
+      address: machine.address,
+      peers: this.machines.filter((other) => other !== machine).map(({ address }) => address),
+      virtualAddress,
+      prefix: parseNetwork(subnet).prefix,
+      virtualRouterId,
+      priority: 100 - this.machines.indexOf(machine),
+    });
+    return machine.run(
+      `${machine.machineName}-keepalived`,
+      { script: "configure-keepalived", stdin: text, parameters: { ADDRESS: machine.address } },
+      { parent: machine },
+    );
+  }
+}

@@ -1,0 +1,50 @@
+import * as pulumi from "@pulumi/pulumi";
+import { ConfigError, parseConfig } from "./parse";
+import type { StackConfig } from "./schema";
+
+export type { MachineSize, NodeConfig, StackConfig, Taint } from "./schema";
+
+/** Keys whose value is a text even if it looks like JSON. */
+const textKeys = ["vcenterPassword"];
+
+/** A stack's configuration with its secret wrapped again. */
+export type LoadedConfig = Omit<StackConfig, "vcenterPassword"> & { vcenterPassword: pulumi.Output<string> };
+
+/**
+ * Reads and checks the configuration of the current stack. The only place that touches `pulumi.Config`.
+ * @throws pulumi.RunError listing every problem at once, before any resource is declared
+ */
+export function loadConfig(): LoadedConfig {
+  const prefix = `${pulumi.getProject()}:`;
+  const raw: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(pulumi.runtime.allConfig())) {
+    if (key.startsWith(prefix)) {
+      const name = key.slice(prefix.length);
+      raw[name] = textKeys.includes(name) ? value : parseJson(value);
+    }
+  }
+  const encrypted = new Set(Object.keys(raw).filter((name) => isEncrypted(prefix + name)));
+
+  try {
+    const { vcenterPassword, ...config } = parseConfig(raw, pulumi.getStack(), encrypted);
+    return { ...config, vcenterPassword: pulumi.secret(vcenterPassword) };
+  } catch (error) {
+    // A RunError is printed without a stack trace, which would bury the list of problems.
+    throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
+  }
+}
+
+/** Pulumi hands structured values over as JSON; what is no JSON stays a text for the schema to judge. */
+function parseJson(value: string): unknown {
+  try {
+    return JSON.parse(value) as unknown;
+  } catch {
+    return value;
+  }
+}
+
+/** Pulumi knows which keys were encrypted, but its typings leave the question out. */
+function isEncrypted(key: string): boolean {
+  const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret: (key: string) => boolean };
+  return isConfigSecret(key);
+}

@@ -1,0 +1,16 @@
+import type { NodeConfig } from "./schema";
+
+/** A group of machines as the configuration writes it. */
+interface Group {
+  nodes: Record<string, NodeConfig>;
+}
+
+/** Machines in the order of their names (master-2 before master-10), so that a YAML file's order decides nothing. */
+export function byName({ nodes }: Group): [string, NodeConfig][] {
+  return Object.entries(nodes).sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+}
+
+/** Names and addresses of the machines of some groups. */
+export function backends(...groups: Group[]): { name: string; address: string }[] {
+  return groups.flatMap((group) => byName(group).map(([name, { address }]) => ({ name, address })));
+}

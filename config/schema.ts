@@ -1,0 +1,182 @@
+import { z } from "zod";
+import { defaultKubernetesVersion } from "./versions";
+
+/** A DNS label (RFC 1123): it becomes a virtual machine's name, a host name and a node name. */
+const dnsLabel = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, {
+  error: "a DNS label: lower-case letters, digits and inner hyphens, 63 characters at most",
+});
+const ipv4 = z.ipv4({ error: "an IPv4 address such as 192.0.2.10" });
+const cidr = z.cidrv4({ error: "an IPv4 network such as 192.0.2.0/24" });
+const text = z.string({ error: "a text" }).min(1, { error: "a text that is not empty" });
+
+const fullVersionHint = { error: `a full version in quotes such as "${defaultKubernetesVersion}"` };
+const fullVersion = z.string(fullVersionHint).regex(/^\d+\.\d+\.\d+$/, fullVersionHint);
+
+const machineSize = {
+  /** Virtual CPUs of each machine. */
+  cpus: z.int().min(1).max(128),
+  /** Memory of each machine in MiB. */
+  memoryMiB: z.int().min(512),
+  /** System disk of each machine in GiB; never smaller than the template's own disk. */
+  diskGiB: z.int().min(4),
+};
+
+const node = z.strictObject({
+  /** Key of `hosts`: the ESXi host that runs the machine. */
+  host: text,
+  /** Static IPv4 address inside `network.subnet`. Changing it replaces the machine. */
+  address: ipv4,
+});
+const nodes = z.record(dnsLabel, node);
+
+/** Key of a label or taint: an optional DNS prefix and a name of 63 characters at most. */
+const labelKey = z
+  .string()
+  .regex(/^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, {
+    error: "a label key such as example.org/rack",
+  });
+const labelValue = z.string().regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/, {
+  error: "a label value: letters, digits, '-', '_' and '.', 63 characters at most",
+});
+
+const taint = z.strictObject({
+  key: labelKey,
+  value: labelValue.optional(),
+  effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]),
+});
+
+/** A piece of a kubeadm configuration document that is merged over what this project renders. */
+const overrides = z.record(z.string(), z.json()).default({});
+
+/**
+ * The whole configuration of a stack (`Pulumi.<stack>.yaml`, namespace `esxi-k8s`).
+ * Strict everywhere: an unknown key is an error, so that a typing error never passes for a default.
+ */
+export const stackConfig = z.strictObject({
+  vcenter: z.strictObject({
+    /** Host name or address of vCenter, without a scheme; a port may follow a colon. */
+    server: text,
+    /** Account that may clone, power and delete virtual machines. */
+    user: text,
+    /** Name of the datacenter that holds hosts and template. */
+    datacenter: text,
+    /** Accept a certificate that no known authority signed. Default false. */
+    allowUnverifiedSsl: z.boolean().default(false),
+  }),
+
+  /** Password of `vcenter.user`; set with `pulumi config set --secret`. */
+  vcenterPassword: text,
+
+  /** ESXi hosts by a short key of your choice. */
+  hosts: z
+    .record(
+      dnsLabel,
+      z.strictObject({
+        /** Name of the host as vCenter shows it. */
+        name: text,
+        /** Datastore that receives the disks of the machines on this host. */
+        datastore: text,
+      }),
+    )
+    .refine((hosts) => Object.keys(hosts).length > 0, { error: "at least one ESXi host" }),
+
+  template: z.strictObject({
+    /** Name of the virtual machine template: Ubuntu Server LTS with cloud-init and open-vm-tools. */
+    name: text,
+    /** Administrator that cloud-init creates on every machine. Default `k8s`. */
+    user: z
+      .string()
+      .regex(/^[a-z_][a-z0-9_-]{0,31}$/, { error: "a Linux user name" })
+      .default("k8s"),
+  }),
+
+  network: z.strictObject({
+    /** Port group that every machine is connected to: one VLAN, one subnet. */
+    portGroup: text,
+    subnet: cidr,
+    gateway: ipv4,
+    /** Resolvers of the machines, at most three as in resolv.conf. */
+    dns: z.array(ipv4).max(3).default([]),
+    /** Addresses of pods. Default 10.244.0.0/16. */
+    podCidr: cidr.default("10.244.0.0/16"),
+    /** Virtual addresses of services. Default 10.96.0.0/12. */
+    serviceCidr: cidr.default("10.96.0.0/12"),
+  }),
+
+  kubernetes: z
+    .strictObject({
+      version: fullVersion.default(defaultKubernetesVersion),
+      /**
+       * `packages`: containerd, kubeadm, kubelet and kubectl come from the package repositories when a machine
+       * first boots. `preinstalled`: the template already holds them.
+       */
+      install: z.enum(["packages", "preinstalled"]).default("packages"),
+      /** flannel's backend: `vxlan` works everywhere, `host-gw` is faster and needs all nodes in one subnet. */
+      flannelBackend: z.enum(["vxlan", "host-gw"]).default("vxlan"),
+      /** Further names or addresses for the API server's certificate. */
+      apiServerCertSANs: z.array(text).default([]),
+      /** Checks of kubeadm to skip, by kubeadm's names. */
+      ignorePreflightErrors: z.array(text).default([]),
+      /** Merged over the rendered KubeletConfiguration (kubelet.config.k8s.io/v1beta1). */
+      kubelet: overrides,
+      /** Merged over the rendered KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1). */
+      kubeProxy: overrides,
+    })
+    .prefault({}),
+
+  /** HAProxy in front of the cluster: layer 4 only, outside of Kubernetes. */
+  frontend: z.strictObject({
+    nodes: nodes.refine((n) => Object.keys(n).length > 0, { error: "at least one HAProxy machine" }),
+    /** Address shared by VRRP. Required with more than one machine; with one, it keeps the endpoint for later. */
+    virtualAddress: ipv4.optional(),
+    /** VRRP virtual router id, unique on the VLAN. Default 51. */
+    virtualRouterId: z.int().min(1).max(255).default(51),
+    /** Node ports of the ingress controller that 80 and 443 are passed to. */
+    ingressNodePorts: z
+      .strictObject({
+        http: z.int().min(30000).max(32767).default(30080),
+        https: z.int().min(30000).max(32767).default(30443),
+      })
+      .prefault({}),
+    ...machineSize,
+  }),
+
+  /** The masters: API server, controller manager, scheduler and stacked etcd on each. */
+  controlPlane: z.strictObject({
+    nodes,
+    /** Accept one, two or another even number of masters: a stack that does not survive what HA promises. */
+    allowNonHa: z.boolean().default(false),
+    /** Pulumi refuses to delete a protected machine. Default true. */
+    protect: z.boolean().default(true),
+    ...machineSize,
+  }),
+
+  /** Worker pools by name. */
+  workers: z
+    .record(
+      dnsLabel,
+      z.strictObject({
+        nodes,
+        /** Node labels, set when a node joins. */
+        labels: z.record(labelKey, labelValue).default({}),
+        /** Node taints, set when a node joins. */
+        taints: z.array(taint).default([]),
+        ...machineSize,
+      }),
+    )
+    .default({}),
+});
+
+/** A configuration whose shape is right; `findProblems` judges whether its values make sense together. */
+export type StackConfig = z.infer<typeof stackConfig>;
+export type NodeConfig = z.infer<typeof node>;
+export type Taint = z.infer<typeof taint>;
+/** Size of one virtual machine. */
+export interface MachineSize {
+  /** Virtual CPUs. */
+  cpus: number;
+  /** Memory in MiB. */
+  memoryMiB: number;
+  /** System disk in GiB. */
+  diskGiB: number;
+}

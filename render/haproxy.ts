@@ -1,0 +1,90 @@
+/** A server behind HAProxy. */
+export interface Backend {
+  name: string;
+  address: string;
+}
+
+export interface HaproxySettings {
+  /** Masters: every one is listed from the start, the health check tells which of them serve. */
+  masters: Backend[];
+  /** Workers, which pass 80 and 443 to the ingress controller's node ports. */
+  workers: Backend[];
+  ingressNodePorts: { http: number; https: number };
+  /** Login of the statistics page. */
+  stats: { port: number; user: string; password: string };
+}
+
+/** haproxy.cfg of the frontend: layer 4 only, TLS ends at the API servers and at the ingress controller. */
+export function haproxyConfig({ masters, workers, ingressNodePorts, stats }: HaproxySettings): string {
+  const servers = (backends: Backend[], port: number, check: string) =>
+    backends.map(({ name, address }) => `    server ${name} ${address}:${String(port)} ${check}`).join("\n");
+
+  return `# Written by esxi-k8s: edits are replaced at the next pulumi up.
+global
+    log /dev/log local0
+    user haproxy
+    group haproxy
+    # Connections outlive a reload (watches of the API, WebSockets), but not for ever.
+    hard-stop-after 30m
+    # The new process takes the listening sockets over from here, so that a reload refuses nobody.
+    stats socket /run/haproxy/admin.sock mode 600 level admin expose-fd listeners
+
+defaults
+    mode tcp
+    log global
+    option tcplog
+    option dontlognull
+    option redispatch
+    retries 2
+    timeout connect 3s
+    timeout queue 10s
+    # Watches are silent for minutes; keep-alive probes find dead peers sooner than a short timeout would.
+    timeout client 1h
+    timeout server 1h
+    option clitcpka
+    option srvtcpka
+    timeout check 3s
+    default-server inter 2s fastinter 500ms downinter 1s fall 2 rise 1 on-marked-down shutdown-sessions
+
+frontend kube-apiserver
+    bind :6443
+    default_backend kube-apiserver
+
+backend kube-apiserver
+    balance leastconn
+    option httpchk GET /readyz
+    http-check expect status 200
+${servers(
+  masters,
+  6443,
+  // The check asks whether a server is ready and sends no credential; clients verify the certificate themselves.
+  "check check-ssl verify none",
+)}
+
+frontend http
+    bind :80
+    default_backend http
+
+backend http
+    balance leastconn
+${servers(workers, ingressNodePorts.http, "check")}
+
+frontend https
+    bind :443
+    default_backend https
+
+backend https
+    balance leastconn
+${servers(workers, ingressNodePorts.https, "check")}
+
+frontend stats
+    mode http
+    option httplog
+    bind :${String(stats.port)}
+    timeout client 10s
+    stats enable
+    stats uri /stats
+    stats refresh 10s
+    stats auth ${stats.user}:${stats.password}
+`;
+}

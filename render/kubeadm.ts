@@ -1,0 +1,117 @@
+import { toYaml } from "./yaml";
+import type { Taint } from "../config";
+
+/** Where on a joining node its short-lived credentials are filled in; no text that leaves the program holds them. */
+export const placeholders = { token: "@TOKEN@", caHash: "@CA_HASH@", certificateKey: "@CERTIFICATE_KEY@" } as const;
+
+const apiVersion = "kubeadm.k8s.io/v1beta4";
+
+type Document = Record<string, unknown>;
+
+export interface NodeSettings {
+  /** Node name, equal to the machine's host name. */
+  name: string;
+  /** Address that the node is reached at. */
+  address: string;
+  /** Taints set when the node registers; undefined leaves kubeadm's default for the role. */
+  taints?: Taint[];
+  /** Checks of kubeadm to skip, by kubeadm's names. */
+  ignorePreflightErrors: string[];
+}
+
+export interface ClusterSettings {
+  name: string;
+  /** Version without the leading v. */
+  version: string;
+  /** Address of the frontend, in front of all API servers. */
+  endpoint: string;
+  /** Further names and addresses for the API server's certificate. */
+  certSANs: string[];
+  podCidr: string;
+  serviceCidr: string;
+  /** Merged over the KubeletConfiguration. */
+  kubelet: Document;
+  /** Merged over the KubeProxyConfiguration. */
+  kubeProxy: Document;
+}
+
+/** The configuration of `kubeadm init` on the first master. */
+export function initConfig(cluster: ClusterSettings, node: NodeSettings): string {
+  return documents(
+    {
+      apiVersion,
+      kind: "InitConfiguration",
+      // kubeadm insists on making a token; joins mint their own, so this one may vanish soon.
+      bootstrapTokens: [{ ttl: "15m0s" }],
+      localAPIEndpoint: { advertiseAddress: node.address, bindPort: 6443 },
+      nodeRegistration: nodeRegistration(node),
+    },
+    {
+      apiVersion,
+      kind: "ClusterConfiguration",
+      clusterName: cluster.name,
+      kubernetesVersion: `v${cluster.version}`,
+      controlPlaneEndpoint: `${cluster.endpoint}:6443`,
+      networking: { podSubnet: cluster.podCidr, serviceSubnet: cluster.serviceCidr },
+      apiServer: { certSANs: [...new Set([cluster.endpoint, ...cluster.certSANs])] },
+    },
+    merge(
+      { apiVersion: "kubelet.config.k8s.io/v1beta1", kind: "KubeletConfiguration", cgroupDriver: "systemd" },
+      cluster.kubelet,
+    ),
+    merge({ apiVersion: "kubeproxy.config.k8s.io/v1alpha1", kind: "KubeProxyConfiguration" }, cluster.kubeProxy),
+  );
+}
+
+/**
+ * The configuration of `kubeadm join`, with placeholders for the credentials.
+ * @param controlPlane true to join as another master
+ */
+export function joinConfig(endpoint: string, node: NodeSettings, controlPlane: boolean): string {
+  return documents({
+    apiVersion,
+    kind: "JoinConfiguration",
+    discovery: {
+      bootstrapToken: {
+        apiServerEndpoint: `${endpoint}:6443`,
+        token: placeholders.token,
+        caCertHashes: [placeholders.caHash],
+      },
+    },
+    nodeRegistration: nodeRegistration(node),
+    ...(controlPlane && {
+      controlPlane: {
+        localAPIEndpoint: { advertiseAddress: node.address, bindPort: 6443 },
+        certificateKey: placeholders.certificateKey,
+      },
+    }),
+  });
+}
+
+function nodeRegistration({ name, address, taints, ignorePreflightErrors }: NodeSettings): Document {
+  return {
+    name,
+    criSocket: "unix:///run/containerd/containerd.sock",
+    kubeletExtraArgs: [{ name: "node-ip", value: address }],
+    ...(ignorePreflightErrors.length > 0 && { ignorePreflightErrors }),
+    ...(taints && { taints }),
+  };
+}
+
+/** `over` wins; objects are merged key by key, everything else is replaced whole. */
+export function merge(base: Document, over: Document): Document {
+  const merged = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const existing = merged[key];
+    merged[key] = isObject(existing) && isObject(value) ? merge(existing, value) : value;
+  }
+  return merged;
+}
+
+function isObject(value: unknown): value is Document {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function documents(...all: Document[]): string {
+  return all.map((document) => toYaml(document)).join("---\n");
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Runs on a master as the forced command of a join key: prints the credentials for one join.
+# Arguments: the role (master | worker) that the key stands for, the joining node's name.
+# Prints lines `token=`, `ca_hash=` and, for masters, `certificate_key=`.
+set -euo pipefail
+
+role=$1 name=$2
+[[ $name =~ ^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$ ]] || {
+  echo "a joining node has to give its name" >&2
+  exit 2
+}
+export KUBECONFIG=/etc/kubernetes/admin.conf
+[ -e "$KUBECONFIG" ] || {
+  echo "$(hostname) is no member of a control plane yet" >&2
+  exit 3
+}
+
+# A node of this name that was torn in the middle of its join, or whose machine was replaced, is forgotten:
+# kubeadm refuses to join beside a Node that is still Ready.
+kubectl delete node "$name" --ignore-not-found >&2
+if [ "$role" = master ]; then
+  etcdctl() {
+    kubectl -n kube-system exec "etcd-$(hostname)" -- etcdctl \
+      --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt \
+      --key /etc/kubernetes/pki/etcd/server.key "$@"
+  }
+  member=$(etcdctl member list | awk -F', ' -v name="$name" '$3 == name { print $1 }')
+  if [ -n "$member" ]; then
+    etcdctl member remove "$member" >&2
+  fi
+fi
+
+token=$(kubeadm token create --ttl 15m --description "join of $name")
+echo "token=$token"
+echo "ca_hash=sha256:$(openssl x509 -in /etc/kubernetes/pki/ca.crt -noout -pubkey |
+  openssl pkey -pubin -outform DER | openssl dgst -sha256 -r | cut -d' ' -f1)"
+if [ "$role" = master ]; then
+  echo "certificate_key=$(kubeadm init phase upload-certs --upload-certs 2>/dev/null | tail -n 1)"
+fi

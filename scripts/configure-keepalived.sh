@@ -1,0 +1,17 @@
+# shellcheck shell=bash
+# Gives this HAProxy machine its share in the virtual address. Standard input: keepalived.conf.
+# Parameters: ADDRESS (of this machine)
+text=$(cat)
+if ! command -v keepalived >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -o DPkg::Lock::Timeout=300 update
+  apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends keepalived
+fi
+
+interface=$(ip -o -4 address show to "$ADDRESS" | awk '{ print $2; exit }')
+config=/etc/keepalived/keepalived.conf
+printf '%s\n' "${text/@INTERFACE@/$interface}" >"$config.new"
+keepalived --config-test --use-file "$config.new"
+mv "$config.new" "$config"
+systemctl enable --quiet keepalived
+systemctl reload-or-restart keepalived

@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# Joins this machine to the cluster. Standard input: the private key that asks a master for admission.
+# Parameters: CONFIG (kubeadm's configuration with placeholders), JOIN_USER, MASTERS (lines of known_hosts),
+#             AWAIT_READY (true | false)
+if done_before; then
+  exit 0
+fi
+
+work=$(mktemp -d /run/esxi-k8s-join.XXXXXX)
+trap 'rm -rf "$work"; on_exit' EXIT
+cat >"$work/key"
+printf '%s\n' "$MASTERS" >"$work/known_hosts"
+
+# A join that was torn (the machine lost power) cannot be continued; kubeadm takes its etcd member out again.
+if [ -e /etc/kubernetes/kubelet.conf ] || [ -e /etc/kubernetes/bootstrap-kubelet.conf ]; then
+  kubeadm reset --force
+fi
+
+ask_for_admission() {
+  local master
+  while read -r master _; do
+    if ssh -n -i "$work/key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=5 -o LogLevel=ERROR \
+      -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$work/known_hosts" \
+      "$JOIN_USER@$master" "$NODE" >"$work/admission"; then
+      echo "admitted by $master"
+      return
+    fi
+  done <"$work/known_hosts"
+  return 1
+}
+retry_for 60 "a master that admits $NODE" ask_for_admission
+
+value() { sed -n "s/^$1=//p" "$work/admission"; }
+text=${CONFIG//@TOKEN@/$(value token)}
+text=${text//@CA_HASH@/$(value ca_hash)}
+text=${text//@CERTIFICATE_KEY@/$(value certificate_key)}
+printf '%s' "$text" >"$work/join.yaml"
+kubeadm join --config "$work/join.yaml"
+
+ready() {
+  [ "$(kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node "$NODE" \
+    -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null)" = True ]
+}
+if [ "$AWAIT_READY" = true ]; then
+  retry_for 180 "node $NODE to become Ready" ready
+fi
+mark_done

@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# Makes a machine ready for kubeadm: kernel settings, container runtime, kubelet.
+# Parameters: INSTALL (packages | preinstalled), VERSION (without v)
+
+swapoff --all
+sed -i '/\sswap\s/s/^[^#]/#&/' /etc/fstab
+
+printf '%s\n' overlay br_netfilter >/etc/modules-load.d/kubernetes.conf
+for module in overlay br_netfilter; do
+  # In a container the host's kernel may have it built in, without modprobe knowing.
+  modprobe "$module" 2>/dev/null || true
+done
+{
+  echo 'net.ipv4.ip_forward = 1'
+  if [ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]; then
+    echo 'net.bridge.bridge-nf-call-iptables = 1'
+  fi
+} >/etc/sysctl.d/90-kubernetes.conf
+sysctl --quiet --load /etc/sysctl.d/90-kubernetes.conf
+
+install_packages() {
+  export DEBIAN_FRONTEND=noninteractive
+  local codename minor=${VERSION%.*} keyrings=/etc/apt/keyrings
+  codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+  install -d -m 0755 "$keyrings"
+  retry_for 120 "the package key of Kubernetes" curl -fsSL -o "$keyrings/kubernetes.asc" \
+    "https://pkgs.k8s.io/core:/stable:/v$minor/deb/Release.key"
+  # Kubernetes 1.36 and later want containerd 2, which Ubuntu LTS does not carry.
+  retry_for 120 "the package key of containerd" curl -fsSL -o "$keyrings/docker.asc" \
+    "https://download.docker.com/linux/ubuntu/gpg"
+  chmod 0644 "$keyrings"/*.asc
+  echo "deb [signed-by=$keyrings/kubernetes.asc] https://pkgs.k8s.io/core:/stable:/v$minor/deb/ /" \
+    >/etc/apt/sources.list.d/kubernetes.list
+  echo "deb [signed-by=$keyrings/docker.asc] https://download.docker.com/linux/ubuntu $codename stable" \
+    >/etc/apt/sources.list.d/docker.list
+  chmod 0644 /etc/apt/sources.list.d/{kubernetes,docker}.list
+  # unattended-upgrades holds apt's lock in the first minutes of a machine.
+  apt-get -o DPkg::Lock::Timeout=300 update
+  apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends \
+    containerd.io conntrack socat "kubeadm=$VERSION-*" "kubelet=$VERSION-*" "kubectl=$VERSION-*"
+  # An unattended upgrade of the kubelet past its control plane is unsupported.
+  apt-mark hold kubeadm kubelet kubectl
+  mkdir -p /etc/containerd
+  containerd config default | sed 's/SystemdCgroup = false/SystemdCgroup = true/' >/etc/containerd/config.toml
+  systemctl restart containerd
+}
+
+if [ "$INSTALL" = packages ] && ! command -v kubeadm >/dev/null; then
+  install_packages
+fi
+if ! command -v kubeadm >/dev/null; then
+  echo "kubeadm is not on $NODE: set kubernetes.install to packages, or use a template that holds it"
+  exit 1
+fi
+found=$(kubeadm version -o short)
+# After an upgrade in place the kubelet has its own version; a joining node must match exactly.
+if [ ! -e /etc/kubernetes/kubelet.conf ] && [ "$found" != "v$VERSION" ]; then
+  echo "the template has Kubernetes $found, the configuration asks for v$VERSION: set kubernetes.version to ${found#v} or build a matching template"
+  exit 1
+fi
+
+systemctl enable --now --quiet containerd
+systemctl enable --quiet kubelet
+retry_for 60 "containerd's socket" test -S /run/containerd/containerd.sock

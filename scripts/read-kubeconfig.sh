@@ -1,0 +1,3 @@
+# shellcheck shell=bash
+# Prints the administrator's kubeconfig.
+cat /etc/kubernetes/admin.conf

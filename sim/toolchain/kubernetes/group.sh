@@ -1,0 +1,32 @@
+# shellcheck shell=bash disable=SC2034,SC2154  # sourced by ../build, with which it shares its variables
+description='Kubernetes, etcd, CoreDNS, flannel, containerd'
+needs=(gcc)
+# no_btrfs: the lab's containerd uses overlayfs. The other two make flannel's cgo build share its packages with the rest.
+tags=netgo,osusergo,no_btrfs
+
+kubernetes=$(module_version k8s.io/kubernetes)
+IFS=. read -r major minor _ <<<"${kubernetes#v}"
+# kubeadm and kubectl compare the version they carry with that of the cluster.
+for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+  ldflags+=(-X "$package.gitVersion=$kubernetes" -X "$package.gitMajor=$major" -X "$package.gitMinor=$minor"
+    -X "$package.gitTreeState=clean")
+done
+ldflags+=(
+  -X "github.com/containerd/containerd/v2/version.Version=$(module_version github.com/containerd/containerd/v2)"
+  -X "sigs.k8s.io/cri-tools/pkg/version.Version=$(module_version sigs.k8s.io/cri-tools)"
+)
+
+# The udp backend of flannel, which nothing uses, is in C and cannot be left out.
+static_cgo=(github.com/flannel-io/flannel)
+
+after() {
+  mv "$bin/server" "$bin/etcd"
+  mv "$bin/flannel" "$bin/flanneld"
+  # flannel's CNI plugin: only old releases of the CNI plugins have it, and a module graph has one release of a module.
+  (cd flannel-cni && compile tool)
+
+  local source version
+  source=$(go list -f '{{.Module.Dir}}' k8s.io/kubernetes/cmd/kubelet/app)
+  version=$(sed -nE 's/^\tPauseVersion = "(.*)"$/\1/p' "$source/cmd/kubeadm/app/constants/constants.go")
+  gcc -Os -Wall -static -s -DVERSION="$version" -o "$bin/pause" "$source/build/pause/linux/pause.c"
+}

@@ -1,0 +1,242 @@
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { attempt, eventually, inLab, killUpAfter, kubectl, make, onMachine, output, power, run } from "./support/lab";
+
+/**
+ * The life of one cluster on a simulated lab of its own: brought up with an interruption, used, disturbed, destroyed.
+ * The order matters: a cluster costs minutes, so all tests share it.
+ */
+const machines: Record<string, string> = {
+  "haproxy-1": "esxi-1.lab.internal",
+  "master-1": "esxi-1.lab.internal",
+  "master-2": "esxi-2.lab.internal",
+  "master-3": "esxi-1.lab.internal",
+  "worker-1": "esxi-1.lab.internal",
+  "worker-2": "esxi-2.lab.internal",
+};
+const masters = Object.keys(machines).filter((name) => name.startsWith("master"));
+const workers = Object.keys(machines).filter((name) => name.startsWith("worker"));
+const frontend = "10.20.0.10";
+
+interface InventoryVm {
+  name: string;
+  host: string;
+  powerState: string;
+}
+const inventory = async () => JSON.parse(await run("sim/vcenter", ["inventory"])) as InventoryVm[];
+
+beforeAll(async () => {
+  // What a crashed run of these tests may have left.
+  await run("sim/down", []);
+});
+
+afterAll(async () => {
+  await run("sim/down", []);
+});
+
+describe("pulumi up", () => {
+  it("refuses a bad configuration with one clear message and creates nothing", async () => {
+    await run("sim/up", []);
+    const good = await readFile("Pulumi.sim.yaml", "utf8");
+    const bad = await temporaryFile(
+      good
+        .replace(/^ +master-3: .*\n/m, "")
+        .replace("host: esxi-2, address: 10.20.0.32", "host: esxi-9, address: 10.20.0.31"),
+    );
+    const { code, stdout } = await attempt("sim/enter", [
+      "pulumi",
+      "up",
+      "--yes",
+      "--stack",
+      "sim",
+      "--config-file",
+      bad,
+    ]);
+    expect(code).not.toBe(0);
+    expect(stdout).toContain("the configuration of stack sim has 3 problems");
+    expect(stdout).toContain("controlPlane.nodes: got 2 masters, expected an odd number of three or more");
+    expect(stdout).toContain(
+      "workers.general.nodes.worker-2.host: got esxi-9, expected a key of hosts: esxi-1, esxi-2",
+    );
+    expect(stdout).toContain("workers.general.nodes.worker-2.address: got 10.20.0.31, expected an address of its own");
+    expect((await inventory()).filter(({ name }) => name in machines)).toEqual([]);
+  });
+
+  it("converges after it was killed in the middle of the masters' joins", async () => {
+    // kubeadm needs about 15 s for a master: this is when its etcd member is being taken in.
+    await killUpAfter(/master-2-join creating/, 5);
+    await make("up");
+  });
+
+  it("changes nothing the second time", async () => {
+    await make("up");
+    await inLab("pulumi", "preview", "--expect-no-changes", "--stack", "sim");
+  });
+
+  it("puts every machine on the host that the configuration names", async () => {
+    const found = (await inventory()).filter(({ name }) => name in machines);
+    expect(Object.fromEntries(found.map(({ name, host }) => [name, host]))).toEqual(machines);
+  });
+});
+
+describe("the cluster", () => {
+  it("has all its nodes Ready, of the configured version", async () => {
+    const rows = await kubectl(
+      "get",
+      "nodes",
+      "-o",
+      'jsonpath={range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}',
+    );
+    expect(rows.trim().split("\n").sort()).toEqual([...masters, ...workers].map((name) => `${name} v1.37.2 True`));
+  });
+
+  it("answers through HAProxy, which sees every master up", async () => {
+    expect(await output("apiUrl")).toBe(`https://${frontend}:6443`);
+    expect(await kubectl("get", "--raw", "/readyz")).toBe("ok");
+
+    const [url, user, password] = await Promise.all([output("statsUrl"), output("statsUser"), output("statsPassword")]);
+    const page = await inLab("curl", "-sf", "-u", `${user}:${password}`, `${url};csv`);
+    const up = page.split("\n").filter((line) => /^kube-apiserver,master-\d,.*,UP,/.test(line));
+    expect(up).toHaveLength(masters.length);
+    expect((await attempt("sim/enter", ["curl", "-sf", url])).code).toBe(22);
+  });
+
+  it("labels its workers", async () => {
+    const names = await kubectl("get", "nodes", "-l", "esxi-k8s/pool=general", "-o", "name");
+    expect(names.split("\n").sort()).toEqual(workers.map((name) => `node/${name}`));
+  });
+
+  it("carries pods' traffic between workers and resolves names", async () => {
+    const pod = (name: string, node: string) => ({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, labels: { app: "probe" } },
+      spec: {
+        nodeName: node,
+        terminationGracePeriodSeconds: 0,
+        containers: [
+          {
+            name: "web",
+            image: "docker.io/library/busybox:1.36",
+            imagePullPolicy: "IfNotPresent",
+            command: ["sh", "-c", `mkdir /www; echo ${node} >/www/index.html; exec httpd -f -p 8080 -h /www`],
+          },
+        ],
+      },
+    });
+    for (const node of workers) {
+      await kubectl(
+        "create",
+        "--raw",
+        "/api/v1/namespaces/default/pods",
+        "-f",
+        await temporaryFile(JSON.stringify(pod(`probe-${node}`, node))),
+      );
+    }
+    await kubectl("wait", "--for=condition=Ready", "--timeout=120s", ...workers.map((node) => `pod/probe-${node}`));
+    for (const [from, to] of [workers, [...workers].reverse()]) {
+      const address = await kubectl("get", "pod", `probe-${String(to)}`, "-o", "jsonpath={.status.podIP}");
+      const inPod = (...command: string[]) => kubectl("exec", `probe-${String(from)}`, "--", ...command);
+      expect(await inPod("wget", "-qO-", `http://${address}:8080/`)).toBe(to);
+      expect(await eventually(30, () => inPod("nslookup", "kubernetes.default.svc.cluster.local"))).toContain(
+        "10.96.0.1",
+      );
+    }
+    await kubectl("delete", "pod", "-l", "app=probe");
+  });
+
+  it.each(masters)("keeps serving the API while %s is powered off", async (master) => {
+    await power(master, "off");
+    try {
+      // HAProxy takes the master out after two failed checks; etcd may have to elect a leader.
+      await eventually(30, () => kubectl("get", "--raw", "/readyz"));
+      for (let i = 0; i < 10; i++) {
+        expect(await kubectl("get", "--raw", "/readyz")).toBe("ok");
+      }
+      await kubectl("create", "configmap", `written-without-${master}`);
+    } finally {
+      await power(master, "on");
+    }
+    await eventually(180, async () => {
+      await kubectl("get", "--raw", "/readyz/etcd");
+      expect(await onMachine(`10.20.0.2${master.slice(-1)}`, "curl -sk https://127.0.0.1:6443/readyz")).toBe("ok");
+    });
+    await kubectl("wait", "--for=condition=Ready", "--timeout=180s", `node/${master}`);
+  });
+});
+
+describe("secrets", () => {
+  it("are nowhere in clear: not in the state, the logs, the preview or the arguments of a process", async () => {
+    const names = ["kubeconfig", "statsPassword", "sshPrivateKey"];
+    const values = await Promise.all(names.map(output));
+    const vcenterPassword = await inLab("pulumi", "config", "get", "vcenterPassword", "--stack", "sim");
+    const hostKey = await onMachine("10.20.0.10", "cat /etc/ssh/ssh_host_ed25519_key");
+    // Of texts with several lines any one betrays; the longest is the key material itself.
+    const needles = [...values, vcenterPassword, hostKey].flatMap((value) => longestLines(value));
+    expect(needles.every((needle) => needle.length >= 12)).toBe(true);
+
+    const preview = await inLab("pulumi", "preview", "--diff", "--stack", "sim");
+    const state = await inLab("pulumi", "stack", "export", "--stack", "sim");
+    const logs = await inLab(
+      "bash",
+      "-c",
+      'cat "${PULUMI_BACKEND_URL#file://}"/../log/* "${PULUMI_BACKEND_URL#file://}"/.pulumi/history/*/*/*.json',
+    );
+    const nodeLogs = await Promise.all(
+      ["10.20.0.10", "10.20.0.21", "10.20.0.31"].map((address) => onMachine(address, "cat /var/log/esxi-k8s/*.log")),
+    );
+    const processes = await run("ps", ["-ewwo", "args"]);
+    for (const needle of needles) {
+      for (const [where, text] of Object.entries({ preview, state, logs, nodeLogs: nodeLogs.join("\n"), processes })) {
+        // Not toContain: its message would print the secret.
+        expect(text.includes(needle), `a secret is in clear in ${where}`).toBe(false);
+        const encoded = Buffer.from(needle).toString("base64").slice(0, -4);
+        expect(text.includes(encoded), `a secret is in clear, in base64, in ${where}`).toBe(false);
+      }
+    }
+  });
+});
+
+describe("make down", () => {
+  it("destroys the machines and leaves the stack empty", async () => {
+    await make("down");
+    const state = JSON.parse(await inLab("pulumi", "stack", "export", "--stack", "sim")) as {
+      deployment: { resources?: unknown[] };
+    };
+    expect(state.deployment.resources ?? []).toEqual([]);
+    expect((await inventory()).filter(({ name }) => name in machines)).toEqual([]);
+  });
+});
+
+describe("make sim-down", () => {
+  it("leaves no process, namespace, mount or folder behind", async () => {
+    await make("sim-down");
+    const lab = String(process.env.ESXI_K8S_LAB);
+    expect(await run("bash", ["-c", "ip netns list"])).not.toContain(`esxi-k8s-${lab}`);
+    expect(await run("cat", ["/proc/self/mountinfo"])).not.toContain(`/esxi-k8s/${lab}`);
+    expect(
+      await run("bash", [
+        "-c",
+        `grep -alzF ESXI_K8S_LAB_RUN=/run/esxi-k8s/${lab} /proc/[0-9]*/environ 2>/dev/null || true`,
+      ]),
+    ).toBe("");
+    expect((await attempt("test", ["-e", `/run/esxi-k8s/${lab}`])).code).toBe(1);
+  });
+});
+
+/** The longest line of a text and of its PEM or base64 pieces. */
+function longestLines(text: string): string[] {
+  const longest = text
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).at(-1) ?? "")
+    .sort((a, b) => b.length - a.length);
+  return longest.slice(0, 1);
+}
+
+async function temporaryFile(content: string): Promise<string> {
+  const file = join(await mkdtemp(join(tmpdir(), "esxi-k8s-")), "file.yaml");
+  await writeFile(file, content);
+  return file;
+}

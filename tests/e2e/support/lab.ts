@@ -1,0 +1,101 @@
+import { execFile, spawn } from "node:child_process";
+import { promisify } from "node:util";
+
+/** The tests' own lab, beside one that a person may have running. */
+process.env.ESXI_K8S_LAB ??= "e2e";
+
+export interface Outcome {
+  /** Exit code; -1 when a signal ended the program. */
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a program to its end, whatever that is. */
+export async function attempt(file: string, args: string[], timeoutSeconds = 600): Promise<Outcome> {
+  try {
+    const options = { timeout: timeoutSeconds * 1000, maxBuffer: 64 << 20 };
+    return { code: 0, ...(await promisify(execFile)(file, args, options)) };
+  } catch (error) {
+    const { code, stdout = "", stderr = "" } = error as { code?: number | string; stdout?: string; stderr?: string };
+    return { code: typeof code === "number" ? code : -1, stdout, stderr };
+  }
+}
+
+/**
+ * Runs a program that has to succeed.
+ * @returns its standard output, without the white space around it
+ * @throws Error with everything it printed
+ */
+export async function run(file: string, args: string[], timeoutSeconds?: number): Promise<string> {
+  const { code, stdout, stderr } = await attempt(file, args, timeoutSeconds);
+  if (code !== 0) {
+    throw new Error(`${[file, ...args].join(" ")} ended with ${String(code)}\n${stdout}\n${stderr}`);
+  }
+  return stdout.trim();
+}
+
+/** Runs a program in the lab's network. */
+export const inLab = (...command: string[]): Promise<string> => run("sim/enter", command);
+
+export const make = (...args: string[]): Promise<string> => run("make", ["--no-print-directory", ...args], 1800);
+
+export const output = (name: string): Promise<string> =>
+  inLab("pulumi", "stack", "output", name, "--show-secrets", "--stack", "sim");
+
+/** kubectl with the kubeconfig that the stack hands out, so through HAProxy. */
+export const kubectl = (...args: string[]): Promise<string> => inLab("tools/kubectl", "sim", ...args);
+
+/** An operator at vCenter: switches a virtual machine. */
+export const power = (name: string, state: "on" | "off"): Promise<string> => run("sim/vcenter", ["power", name, state]);
+
+/** Runs a shell line as root on a machine, its host key verified as the stack knows it. */
+export const onMachine = (address: string, line: string): Promise<string> =>
+  inLab("tests/e2e/support/ssh", address, line);
+
+/**
+ * Polls until a question is answered without an error.
+ * @throws the last error once the time is up
+ */
+export async function eventually<T>(seconds: number, ask: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (Date.now() > deadline) {
+        throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+}
+
+/**
+ * Starts `make up` and kills everything it started, hard, some seconds after its output matches.
+ * @returns what it printed until then
+ */
+export function killUpAfter(pattern: RegExp, seconds: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("make", ["--no-print-directory", "up"], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    let printed = "";
+    let killed = false;
+    const read = (chunk: Buffer) => {
+      printed += chunk.toString();
+      if (!killed && pattern.test(printed) && child.pid !== undefined) {
+        killed = true;
+        const group = -child.pid;
+        setTimeout(() => process.kill(group, "SIGKILL"), seconds * 1000);
+      }
+    };
+    child.stdout.on("data", read);
+    child.stderr.on("data", read);
+    child.on("close", () => {
+      if (killed) {
+        resolve(printed);
+      } else {
+        reject(new Error(`make up ended before it printed ${String(pattern)}\n${printed}`));
+      }
+    });
+  });
+}

@@ -1,0 +1,76 @@
+// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [e2e]
+// A suite that could not run at all counts as failed; nothing is ever skipped.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+
+const results = [];
+
+/** One command as one test. */
+function check(name, command, env = {}) {
+  console.log(`\n==> ${name}`);
+  const { status, error } = spawnSync("bash", ["-c", command], { stdio: "inherit", env: { ...process.env, ...env } });
+  if (error) console.error(error.message);
+  results.push({ name, passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 });
+  return status === 0;
+}
+
+/** A vitest project; its tests are counted one by one. */
+function vitest(project) {
+  console.log(`\n==> ${project} tests`);
+  const report = `artifacts/${project}.json`;
+  mkdirSync("artifacts", { recursive: true });
+  rmSync(report, { force: true });
+  const { status } = spawnSync(
+    "npx",
+    ["vitest", "run", "--project", project, "--reporter=verbose", "--reporter=json", `--outputFile.json=${report}`],
+    { stdio: "inherit" },
+  );
+  const counts = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : {};
+  const { numPassedTests: passed = 0, numFailedTests: failed = 0, numPendingTests: pending = 0 } = counts;
+  // A hook that fails leaves its tests pending, and a file that does not load has none: both are failures.
+  const silent = status !== 0 && failed + pending === 0 ? 1 : 0;
+  results.push({ name: `${project} tests`, passed, failed: failed + pending + silent });
+}
+
+const shellScripts =
+  'git ls-files -co --exclude-standard | while read -r f; do [ -f "$f" ] && { [[ $f == *.sh ]] || head -c 60 "$f" | grep -qaE \'^#!.*bash\'; } && echo "$f"; done';
+
+const suites = {
+  unit: () => vitest("unit"),
+  lint: () => {
+    // Types come from the vSphere SDK, which is generated; shellcheck is a package of the machine.
+    if (!check("the tools that the checks need", "sim/prepare && sim/toolchain/build && sim/tools")) return;
+    check("types", "npx tsc --noEmit --noCheck false");
+    check("ESLint", "npx eslint .");
+    check("Prettier", "npx prettier --check --log-level warn .");
+    check("shellcheck", `${shellScripts} | xargs shellcheck --external-sources`);
+  },
+  toolchain: () => {
+    check("go vet and go test of the tool chain's own code", "sim/toolchain/build --test");
+  },
+  e2e: () => vitest("e2e"),
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in suites));
+if (wanted.length === 0 || unknown.length > 0) {
+  console.error(`unknown suite ${unknown.join(", ")}; choose from ${Object.keys(suites).join(", ")}`);
+  process.exit(2);
+}
+if (!check("npm packages", "make --no-print-directory node_modules")) {
+  process.exitCode = 1;
+} else {
+  results.length = 0;
+  for (const name of wanted) suites[name]();
+}
+
+console.log("");
+for (const { name, passed, failed } of results) {
+  console.log(
+    `${failed > 0 ? "FAILED" : "ok    "}  ${name}${passed + failed > 1 ? `: ${passed} passed, ${failed} failed` : ""}`,
+  );
+}
+const sum = (key) => results.reduce((total, result) => total + result[key], 0);
+const failed = sum("failed");
+if (failed > 0) process.exitCode = 1;
+console.log(`${sum("passed")} passed, ${failed} failed`);

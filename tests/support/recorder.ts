@@ -1,0 +1,355 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { RegisterResourceOutputsRequest, RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
+import { createHash } from "node:crypto";
+import { beforeAll, vi } from "vitest";
+import type { RawConfig } from "./configs";
+
+/** Marks of Pulumi's wire format. */
+const wire = {
+  kind: "4dabf18193072939515e22adb298388d",
+  secret: "1b47061264138c4ac30d75fd1eb44270",
+  resource: "5cf8f73096256a8f31e491e813e4eb8e",
+  unknown: "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+};
+
+/** Stands in a recorded value for what is known only when something has been created. */
+export const unknown = "(unknown)";
+
+type Properties = Record<string, unknown>;
+
+/** A resource as the program declared it. */
+export interface Declared {
+  type: string;
+  name: string;
+  urn: string;
+  parent: string;
+  /** Values in clear, with `unknown` where nothing is known yet. */
+  inputs: Properties;
+  /** Paths of the inputs that are secrets, for example `connection` or `extraConfig.guestinfo.userdata`. */
+  secrets: string[];
+  /** URNs of everything it waits for, named outright or by data flow. */
+  dependencies: string[];
+  provider: string;
+  additionalSecretOutputs: string[];
+  ignoreChanges: string[];
+  replaceOnChanges: string[];
+  protect: boolean;
+  deleteBeforeReplace: boolean;
+  replacementTrigger: unknown;
+  deletedWith: string;
+  /** What a component registered at its end; undefined when it did not. */
+  outputs?: Properties;
+  /** Paths of the registered outputs that are secrets. */
+  secretOutputs: string[];
+}
+
+/** A call of a provider's function. */
+export interface Call {
+  token: string;
+  inputs: Properties;
+  provider: string;
+}
+
+/** What a program exported. */
+export interface Exported {
+  value: unknown;
+  known: boolean;
+  secret: boolean;
+}
+
+/** Everything that one run of the program asked Pulumi for. */
+export class Recording {
+  readonly resources: Declared[] = [];
+  readonly calls: Call[] = [];
+  readonly exports: Record<string, Exported> = {};
+
+  /** The one resource of this type and name; the type may be given by its last part. */
+  get(type: string, name: string): Declared {
+    const found = this.ofType(type).filter((resource) => resource.name === name);
+    if (found.length !== 1 || !found[0]) {
+      const names = this.ofType(type).map((resource) => resource.name);
+      throw new Error(`${found.length} resources ${type} ${name}; there are ${names.join(", ")}`);
+    }
+    return found[0];
+  }
+
+  ofType(type: string): Declared[] {
+    return this.resources.filter((resource) => resource.type === type || resource.type.endsWith(`:${type}`));
+  }
+
+  command(name: string): Declared {
+    return this.get("command:remote:Command", name);
+  }
+
+  vm(name: string): Declared {
+    return this.get("VirtualMachine", name);
+  }
+
+  byUrn(urn: string): Declared {
+    const found = this.resources.find((resource) => resource.urn === urn);
+    if (!found) {
+      throw new Error(`nothing with the URN ${urn} was declared`);
+    }
+    return found;
+  }
+
+  /** Names of the steps that a resource waits for without any other step in between, sorted. */
+  directSteps(resource: Declared): string[] {
+    return resource.dependencies
+      .map((urn) => this.byUrn(urn))
+      .filter(({ type }) => type === "command:remote:Command")
+      .map(({ name }) => name)
+      .sort();
+  }
+
+  /** Everything that has to be there before `resource` is begun. */
+  before(resource: Declared): Set<Declared> {
+    const found = new Set<Declared>();
+    const visit = ({ dependencies, provider }: Declared) => {
+      // A reference to a provider is its URN and its id.
+      const urns = provider ? [...dependencies, provider.slice(0, provider.lastIndexOf("::"))] : dependencies;
+      for (const next of urns.map((urn) => this.byUrn(urn))) {
+        if (!found.has(next)) {
+          found.add(next);
+          visit(next);
+        }
+      }
+    };
+    visit(resource);
+    return found;
+  }
+
+  /** Names of the steps that have to be done before `resource` is begun. */
+  stepsBefore(resource: Declared): string[] {
+    return [...this.before(resource)].filter(({ type }) => type === "command:remote:Command").map(({ name }) => name);
+  }
+
+  /** Parents with their children below them, in the order of their types and names. */
+  tree(parent = "", indent = ""): string {
+    return this.resources
+      .filter((resource) => resource.parent === parent)
+      .sort((a, b) => `${a.type} ${a.name}`.localeCompare(`${b.type} ${b.name}`, "en", { numeric: true }))
+      .map(({ type, name, urn }) => `${indent}${type} ${name}\n${this.tree(urn, `${indent}  `)}`)
+      .join("");
+  }
+}
+
+/** The script and the parameters of a step, as the node's shell reads them. */
+export function readStep(command: Declared): { script: string; parameters: Record<string, string> } {
+  const unquote = (text: string) => text.replaceAll(`'\\''`, "'");
+  const quoted = /^exec sudo -n timeout --kill-after=10s \d+s bash -c '(.*)'$/s.exec(
+    String(command.inputs.create),
+  )?.[1];
+  if (quoted === undefined) {
+    throw new Error(`${command.name} does not run a step as root with a time limit`);
+  }
+  const text = unquote(quoted);
+  const exports = [...text.matchAll(/^export (\w+)='((?:[^']|'\\'')*)'$/gm)];
+  const parameters = Object.fromEntries(exports.map(([, key = "", value = ""]) => [key, unquote(value)]));
+  return { script: text, parameters };
+}
+
+/** The bytes that the mock of a random resource draws: another name gives other bytes. */
+export function randomBytes(name: string): Buffer {
+  return createHash("sha256").update(name).digest();
+}
+
+export const statsPassword = "StatsPassword24Characters";
+export const kubeconfigText =
+  "apiVersion: v1\nkind: Config\nusers: [{ name: admin, user: { client-key-data: a2V5LTQx } }]\n";
+
+const functionResults: Record<string, (inputs: Properties) => Properties> = {
+  "vsphere:index/getDatacenter:getDatacenter": ({ name }) => ({ id: `datacenter ${String(name)}` }),
+  "vsphere:index/getDatastore:getDatastore": ({ name }) => ({ id: `datastore ${String(name)}` }),
+  "vsphere:index/getNetwork:getNetwork": ({ name }) => ({ id: `network ${String(name)}` }),
+  "vsphere:index/getHost:getHost": ({ name }) => ({
+    id: `host ${String(name)}`,
+    resourcePoolId: `pool ${String(name)}`,
+  }),
+  "vsphere:index/getVirtualMachine:getVirtualMachine": ({ name }) => ({
+    id: `template ${String(name)}`,
+    guestId: "ubuntu64Guest",
+    firmware: "efi",
+    scsiType: "pvscsi",
+    networkInterfaceTypes: ["vmxnet3"],
+    disks: [{ size: 12 }],
+  }),
+};
+
+/** What a provider adds to the inputs, by resource type. */
+const computed: Record<string, (name: string) => Properties> = {
+  "vsphere:index/virtualMachine:VirtualMachine": (name) => ({ uuid: `uuid of ${name}` }),
+  "random:index/randomBytes:RandomBytes": (name) => ({ base64: randomBytes(name).toString("base64") }),
+  "random:index/randomId:RandomId": (name) => ({ hex: randomBytes(name).toString("hex").slice(0, 16) }),
+  "random:index/randomPassword:RandomPassword": () => ({ result: statsPassword }),
+  "command:remote:Command": (name) => ({
+    stdout: name.endsWith("-kubeconfig") ? kubeconfigText : `output of ${name}`,
+    stderr: "",
+  }),
+};
+
+interface Response {
+  getUrn(): string;
+}
+type Callback = (error: unknown, response: Response) => void;
+
+/** The part of the mock monitor that is listened to. */
+interface Monitor {
+  registerResource(request: RegisterResourceRequest, callback: Callback): Promise<void>;
+  registerResourceOutputs(request: RegisterResourceOutputsRequest, callback: Callback): void;
+}
+
+/**
+ * Runs index.ts, the program itself, against mocks.
+ * @param raw the values below `esxi-k8s:`
+ * @param preview true for what `pulumi preview` shows before anything exists
+ * @param recording filled as the program goes on, so that it can be read when the program fails
+ * @param others configuration of other namespaces
+ */
+export async function runProgram(
+  raw: RawConfig,
+  { preview = false, stack = "test", encrypted = ["vcenterPassword"], recording = new Recording(), others = {} } = {},
+): Promise<Recording> {
+  const states = new Map<string, Properties>();
+  await pulumi.runtime.setMocks(
+    {
+      call: ({ token, inputs, provider }) => {
+        recording.calls.push({ token, inputs: inputs as Properties, provider: provider ?? "" });
+        const result = functionResults[token];
+        if (!result) {
+          throw new Error(`no mock for ${token}`);
+        }
+        return { ...(inputs as Properties), ...result(inputs as Properties) };
+      },
+      newResource: ({ type, name, custom }) => ({
+        id: custom && !preview ? `id of ${name}` : "",
+        state: states.get(`${type} ${name}`) ?? {},
+      }),
+    },
+    "esxi-k8s",
+    stack,
+    preview,
+  );
+
+  // The mocks see inputs alone; what a resource waits for and what is secret is only in the request.
+  const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+  const register = monitor.registerResource.bind(monitor);
+  monitor.registerResource = async (request, callback) => {
+    const sent = request.getObject()?.toJavaScript() ?? {};
+    const declared = describe(request, sent);
+    states.set(`${declared.type} ${declared.name}`, { ...sent, ...computedState(declared, preview) });
+    await register(request, (error, response) => {
+      if (!error) {
+        declared.urn = response.getUrn();
+        recording.resources.push(declared);
+      }
+      callback(error, response);
+    });
+  };
+  const registerOutputs = monitor.registerResourceOutputs.bind(monitor);
+  monitor.registerResourceOutputs = (request, callback) => {
+    const declared = recording.byUrn(request.getUrn());
+    declared.outputs = {};
+    for (const [key, value] of Object.entries(request.getOutputs()?.toJavaScript() ?? {})) {
+      declared.outputs[key] = unwrap(value, key, declared.secretOutputs);
+    }
+    registerOutputs(request, callback);
+  };
+
+  const texts = Object.entries(raw).map(([key, value]) => [
+    `esxi-k8s:${key}`,
+    typeof value === "string" ? value : JSON.stringify(value),
+  ]);
+  pulumi.runtime.setAllConfig(
+    { ...others, ...Object.fromEntries(texts) } as Record<string, string>,
+    encrypted.map((key) => `esxi-k8s:${key}`),
+  );
+
+  vi.resetModules();
+  const program: Record<string, unknown> = await import("../../index.js");
+  for (const [name, value] of Object.entries(program)) {
+    const output = pulumi.output(value);
+    recording.exports[name] = await inspect(output);
+  }
+  await pulumi.runtime.disconnect();
+  return recording;
+}
+
+/** Runs the program once for all tests of a file or group. */
+export function recordOnce(raw: RawConfig, options: { preview?: boolean; stack?: string } = {}): () => Recording {
+  let recording: Recording | undefined;
+  beforeAll(async () => {
+    recording = await runProgram(raw, options);
+  });
+  return () => {
+    if (!recording) {
+      throw new Error("the program has not run");
+    }
+    return recording;
+  };
+}
+
+function describe(request: RegisterResourceRequest, sent: Properties): Declared {
+  const secrets: string[] = [];
+  const inputs = Object.fromEntries(Object.entries(sent).map(([key, value]) => [key, unwrap(value, key, secrets)]));
+  const trigger = request.getReplacementTrigger()?.toJavaScript();
+  return {
+    type: request.getType(),
+    name: request.getName(),
+    urn: "",
+    parent: request.getParent(),
+    inputs,
+    secrets,
+    dependencies: request.getDependenciesList(),
+    provider: request.getProvider(),
+    additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
+    ignoreChanges: request.getIgnorechangesList(),
+    replaceOnChanges: request.getReplaceonchangesList(),
+    protect: request.getProtect() ?? false,
+    deleteBeforeReplace: request.getDeletebeforereplace(),
+    replacementTrigger: trigger === undefined ? undefined : unwrap(trigger, "", []),
+    deletedWith: request.getDeletedwith(),
+    secretOutputs: [],
+  };
+}
+
+/** What the provider adds to the inputs, secret where the engine would make it so, unknown in a preview. */
+function computedState({ type, name, additionalSecretOutputs }: Declared, preview: boolean): Properties {
+  const added = Object.entries(computed[type]?.(name) ?? {}).map(([key, value]) => {
+    const shown = preview ? wire.unknown : value;
+    const secret = additionalSecretOutputs.includes(key);
+    return [key, secret ? { [wire.kind]: wire.secret, value: shown } : shown];
+  });
+  return Object.fromEntries(added) as Properties;
+}
+
+/** The value that wire marks stand around; notes the paths of secrets. */
+function unwrap(value: unknown, path: string, secrets: string[]): unknown {
+  if (value === wire.unknown) {
+    return unknown;
+  }
+  if (Array.isArray(value)) {
+    return value.map((inner, index) => unwrap(inner, `${path}.${index}`, secrets));
+  }
+  if (typeof value !== "object" || value === null) {
+    return value;
+  }
+  const properties = value as Properties;
+  if (properties[wire.kind] === wire.secret) {
+    secrets.push(path);
+    return unwrap(properties.value, path, secrets);
+  }
+  return Object.fromEntries(
+    Object.entries(properties).map(([key, inner]) => [key, unwrap(inner, `${path}.${key}`, secrets)]),
+  );
+}
+
+async function inspect(output: pulumi.Output<unknown>): Promise<Exported> {
+  // Not in the typings, but what the language host itself reads at the end of a program.
+  const inner = output as unknown as {
+    promise(): Promise<unknown>;
+    isKnown: Promise<boolean>;
+    isSecret: Promise<boolean>;
+  };
+  return { value: await inner.promise(), known: await inner.isKnown, secret: await inner.isSecret };
+}

@@ -1,0 +1,203 @@
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { sshKeyPair } from "../../../render/ssh-key";
+import { validConfig, vary } from "../../support/configs";
+import { randomBytes, readStep, recordOnce, type Declared } from "../../support/recorder";
+
+const recorded = recordOnce(
+  vary(validConfig(), {
+    controlPlane: { protect: true },
+    workers: { general: { diskGiB: 8 } },
+  }),
+);
+
+/** Every machine of the configuration: the host and the address that it names. */
+const places = [
+  ["haproxy-1", "esxi-1", "10.20.0.10"],
+  ["master-1", "esxi-1", "10.20.0.21"],
+  ["master-2", "esxi-2", "10.20.0.22"],
+  ["master-3", "esxi-1", "10.20.0.23"],
+  ["worker-1", "esxi-1", "10.20.0.31"],
+  ["worker-2", "esxi-2", "10.20.0.32"],
+] as const;
+
+function guestinfo(vm: Declared, key: "metadata" | "userdata"): unknown {
+  const settings = vm.inputs.extraConfig as Record<string, string>;
+  expect(settings[`guestinfo.${key}.encoding`]).toBe("base64");
+  return parse(Buffer.from(settings[`guestinfo.${key}`] ?? "", "base64").toString());
+}
+
+describe("virtual machines", () => {
+  test("there is one for each that the configuration names, and no other", () => {
+    const names = recorded()
+      .ofType("VirtualMachine")
+      .map(({ name }) => name);
+    expect(names.sort()).toEqual(places.map(([name]) => name).sort());
+  });
+
+  test.each(places)("%s is cloned onto %s", (name, host) => {
+    expect(recorded().vm(name).inputs).toMatchObject({
+      name,
+      hostSystemId: `host ${host}.lab.internal`,
+      resourcePoolId: `pool ${host}.lab.internal`,
+      datastoreId: `datastore ${host}-local`,
+      networkInterfaces: [{ networkId: "network vlan-20", adapterType: "vmxnet3" }],
+      clone: { templateUuid: "template ubuntu-24.04-k8s" },
+      guestId: "ubuntu64Guest",
+      firmware: "efi",
+      scsiType: "pvscsi",
+      // Nobody waits for VMware Tools to report an address that the configuration has decided.
+      waitForGuestNetTimeout: 0,
+    });
+  });
+
+  test.each(places)("%s on %s gets the static address %s", (name, _host, address) => {
+    expect(guestinfo(recorded().vm(name), "metadata")).toEqual({
+      "instance-id": name,
+      "local-hostname": name,
+      network: {
+        version: 2,
+        ethernets: {
+          lan: {
+            match: { name: "e*" },
+            dhcp4: false,
+            dhcp6: false,
+            addresses: [`${address}/24`],
+            routes: [{ to: "default", via: "10.20.0.1" }],
+            nameservers: { addresses: ["10.20.0.1"] },
+          },
+        },
+      },
+    });
+  });
+
+  test.each(places)("%s lets the stack's key in and proves itself with a key of its own", (name) => {
+    const own = sshKeyPair(randomBytes(`${name}-host-key`));
+    const admin = sshKeyPair(randomBytes("esxi-admin-key"));
+    expect(guestinfo(recorded().vm(name), "userdata")).toMatchObject({
+      users: [{ name: "k8s", ssh_authorized_keys: [admin.publicKey] }],
+      ssh_keys: { ed25519_private: own.privateKey, ed25519_public: own.publicKey },
+    });
+  });
+
+  test("host keys differ", () => {
+    const keys = places.map(([name]) => (recorded().get("Machine", name).outputs ?? {}).hostKey);
+    expect(new Set(keys).size).toBe(places.length);
+  });
+
+  test("sizes come from the group, and a disk is never smaller than the template's", () => {
+    expect(recorded().vm("master-2").inputs).toMatchObject({ numCpus: 2, memory: 4096, disks: [{ size: 20 }] });
+    expect(recorded().vm("haproxy-1").inputs).toMatchObject({ numCpus: 1, memory: 1024, disks: [{ size: 12 }] });
+    expect(recorded().vm("worker-1").inputs).toMatchObject({ disks: [{ label: "disk0", size: 12 }] });
+  });
+
+  test("masters are protected, what can be rebuilt is not", () => {
+    const isProtected = recorded()
+      .ofType("VirtualMachine")
+      .filter((vm) => vm.protect)
+      .map(({ name }) => name);
+    expect(isProtected.sort()).toEqual(["master-1", "master-2", "master-3"]);
+  });
+
+  test.each(places)("%s on %s is replaced when %s changes, old one first", (name, _host, address) => {
+    expect(recorded().vm(name)).toMatchObject({ replacementTrigger: address, deleteBeforeReplace: true });
+  });
+
+  test.each(places)("%s outlives a rebuilt template", (name) => {
+    expect(recorded().vm(name).ignoreChanges).toEqual(expect.arrayContaining(["clone", "extraConfig"]));
+  });
+
+  test("are made by the provider of the one vCenter", () => {
+    const provider = recorded().get("pulumi:providers:vsphere", "esxi-vcenter");
+    for (const vm of recorded().ofType("VirtualMachine")) {
+      expect(vm.provider).toBe(`${provider.urn}::id of esxi-vcenter`);
+    }
+    expect(provider.inputs).toEqual({
+      vsphereServer: "10.20.0.2",
+      user: "administrator@vsphere.local",
+      password: "correct-horse-7731",
+      allowUnverifiedSsl: "true",
+    });
+  });
+});
+
+describe("what is looked up in vCenter", () => {
+  test("everything by name, in the datacenter, through the provider of the stack", () => {
+    const provider = recorded().get("pulumi:providers:vsphere", "esxi-vcenter");
+    const datacenterId = "datacenter lab";
+    const looked = recorded().calls.map(({ token, inputs }) => ({ token: token.split(":").at(-1), ...inputs }));
+    expect(looked).toHaveLength(7);
+    expect(looked).toEqual(
+      expect.arrayContaining([
+        { token: "getDatacenter", name: "lab" },
+        { token: "getNetwork", name: "vlan-20", datacenterId },
+        { token: "getVirtualMachine", name: "ubuntu-24.04-k8s", datacenterId },
+        { token: "getHost", name: "esxi-1.lab.internal", datacenterId },
+        { token: "getHost", name: "esxi-2.lab.internal", datacenterId },
+        { token: "getDatastore", name: "esxi-1-local", datacenterId },
+        { token: "getDatastore", name: "esxi-2-local", datacenterId },
+      ]),
+    );
+    for (const { provider: used } of recorded().calls) {
+      expect(used).toBe(`${provider.urn}::id of esxi-vcenter`);
+    }
+  });
+});
+
+describe("steps", () => {
+  const machineOf = (step: Declared) => {
+    const { host } = step.inputs.connection as { host: string };
+    const place = places.find(([, , address]) => address === host);
+    if (!place) {
+      throw new Error(`${step.name} runs on ${host}, which is no machine`);
+    }
+    return place[0];
+  };
+
+  test("every connection verifies the machine's host key and gives up after a time", () => {
+    const admin = sshKeyPair(randomBytes("esxi-admin-key"));
+    const steps = recorded().ofType("command:remote:Command");
+    expect(steps.length).toBeGreaterThan(20);
+    for (const step of steps) {
+      const { dialErrorLimit, perDialTimeout, ...connection } = step.inputs.connection as Record<string, unknown>;
+      expect(connection, step.name).toEqual({
+        host: recorded().get("Machine", machineOf(step)).outputs?.address,
+        port: 22,
+        user: "k8s",
+        privateKey: admin.privateKey,
+        hostKey: sshKeyPair(randomBytes(`${machineOf(step)}-host-key`)).publicKey,
+      });
+      // 0 would mean without end.
+      expect(dialErrorLimit).toBeGreaterThan(0);
+      expect(perDialTimeout).toBeGreaterThan(0);
+    }
+  });
+
+  test("every step is run anew on a new machine, and on nothing else", () => {
+    for (const step of recorded().ofType("command:remote:Command")) {
+      expect(step.inputs.triggers, step.name).toEqual([`uuid of ${machineOf(step)}`]);
+      expect(step.replaceOnChanges).toEqual(["triggers[*]"]);
+    }
+  });
+
+  test("no step sees what an earlier run printed, needs sshd's AcceptEnv, or has a second text for updates", () => {
+    for (const { name, inputs } of recorded().ofType("command:remote:Command")) {
+      expect(inputs.addPreviousOutputInEnv, name).toBe(false);
+      expect(inputs, name).not.toHaveProperty("environment");
+      expect(inputs, name).not.toHaveProperty("update");
+    }
+  });
+
+  test("every step knows the node that it runs on", () => {
+    for (const step of recorded().ofType("command:remote:Command")) {
+      expect(readStep(step).parameters.NODE, step.name).toBe(machineOf(step));
+    }
+  });
+
+  test("labels are set again when the node is another machine", () => {
+    expect(readStep(recorded().command("worker-2-label")).parameters).toMatchObject({
+      TARGET: "worker-2",
+      IDENTITY: "uuid of worker-2",
+    });
+  });
+});

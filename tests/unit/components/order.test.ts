@@ -1,0 +1,134 @@
+import { describe, expect, test } from "vitest";
+import { stackFile } from "../../support/configs";
+import { recordOnce, type Declared } from "../../support/recorder";
+
+const sim = stackFile("sim").raw;
+
+// A preview and an update have to agree on the order, or the preview shows another plan than what happens.
+describe.each([{ preview: false }, { preview: true }])("order of steps, $preview preview", ({ preview }) => {
+  const recorded = recordOnce(sim, { stack: "sim", preview });
+
+  test("every step waits for exactly what it needs", async () => {
+    const lines = recorded()
+      .ofType("command:remote:Command")
+      .sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }))
+      .map((step) => `${step.name} <- ${recorded().directSteps(step).join(", ")}`.trimEnd());
+    await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot("../__snapshots__/order-of-sim.txt");
+  });
+
+  test("init comes after the frontend, the preparation and the permission to join", () => {
+    const steps = recorded().directSteps(recorded().command("master-1-init"));
+    expect(steps).toEqual(expect.arrayContaining(["haproxy-1-haproxy", "master-1-prepare", "master-1-allow-joins"]));
+  });
+
+  test("init waits for no other master", () => {
+    const steps = recorded().stepsBefore(recorded().command("master-1-init"));
+    expect(steps.filter((name) => /^master-[23]|^worker/.test(name))).toEqual([]);
+  });
+
+  test("masters join one at a time, in the order of their names", () => {
+    const second = recorded().stepsBefore(recorded().command("master-2-join"));
+    const third = recorded().stepsBefore(recorded().command("master-3-join"));
+    expect(second).toContain("master-1-init");
+    expect(second).not.toContain("master-3-join");
+    expect(third).toContain("master-2-join");
+  });
+
+  test.each(["worker-1", "worker-2"])("%s joins beside all others, as soon as the first master serves", (worker) => {
+    const before = [...recorded().before(recorded().command(`${worker}-join`))];
+    const steps = before.filter(({ type }) => type === "command:remote:Command").map(({ name }) => name);
+    expect(steps).toEqual(expect.arrayContaining(["master-1-init", `${worker}-prepare`]));
+    const foreign = steps.filter((name) => !/^(master-1|haproxy-1)-/.test(name) && !name.startsWith(`${worker}-`));
+    expect(foreign).toEqual([]);
+    // The virtual machines of later masters are no business of a worker either: one may be down for repair.
+    const machines = before.filter(({ type }) => type.endsWith(":VirtualMachine")).map(({ name }) => name);
+    expect(machines.sort()).toEqual(["haproxy-1", "master-1", worker].sort());
+  });
+
+  test("a worker is labelled after its join", () => {
+    expect(recorded().directSteps(recorded().command("worker-1-label"))).toContain("worker-1-join");
+  });
+
+  test("the kubeconfig is read once the cluster exists and does not wait for later masters", () => {
+    const steps = recorded().stepsBefore(recorded().command("control-plane-kubeconfig"));
+    expect(steps).toContain("master-1-init");
+    expect(steps.filter((name) => name.endsWith("-join"))).toEqual([]);
+  });
+
+  test("the pod network needs the API alone", () => {
+    const daemon = recorded().get("DaemonSet", "control-plane-flannel-daemon");
+    const steps = recorded().stepsBefore(daemon);
+    expect(steps).toContain("control-plane-kubeconfig");
+    expect(steps.filter((name) => name.endsWith("-join"))).toEqual([]);
+  });
+
+  test("all masters are awaited after the last join", () => {
+    const steps = recorded().stepsBefore(recorded().command("control-plane-ready"));
+    expect(steps).toEqual(expect.arrayContaining(["master-1-init", "master-2-join", "master-3-join"]));
+  });
+
+  test("no virtual machine waits for another", () => {
+    const waits = (vm: Declared) => [...recorded().before(vm)].filter(({ type }) => type === vm.type);
+    const machines = recorded().ofType("VirtualMachine");
+    expect(machines).toHaveLength(6);
+    expect(machines.flatMap(waits)).toEqual([]);
+  });
+
+  test("every step waits for the gate of the machine that it runs on, and the gate for the machine", () => {
+    const steps = recorded().ofType("command:remote:Command");
+    expect(steps.length).toBeGreaterThan(20);
+    for (const step of steps) {
+      const machine = /^control-plane-|-label$/.test(step.name)
+        ? "master-1"
+        : step.name.replace(/-(booted|haproxy|prepare|allow-joins|init|join)$/, "");
+      const before = recorded().before(step);
+      expect(before, step.name).toContain(recorded().vm(machine));
+      if (step.name !== `${machine}-booted`) {
+        expect(recorded().directSteps(step), step.name).toContain(`${machine}-booted`);
+      }
+    }
+  });
+});
+
+describe("order of steps in other shapes", () => {
+  describe("one master", () => {
+    const recorded = recordOnce(oneMaster());
+
+    test("is awaited after its init", () => {
+      expect(recorded().directSteps(recorded().command("control-plane-ready"))).toContain("master-1-init");
+    });
+  });
+
+  describe("eleven masters", () => {
+    const recorded = recordOnce(manyMasters(11));
+
+    test("are ordered by number, whatever the order of the file", () => {
+      const chain = Array.from({ length: 9 }, (_, index) => index + 3);
+      for (const number of chain) {
+        const joins = recorded()
+          .directSteps(recorded().command(`master-${number}-join`))
+          .filter((name) => name.endsWith("-join"));
+        expect(joins).toEqual([`master-${number - 1}-join`]);
+      }
+      expect(recorded().directSteps(recorded().command("master-2-join"))).toContain("master-1-init");
+    });
+  });
+});
+
+function withMasters(nodes: Record<string, { host: string; address: string }>) {
+  const controlPlane = sim.controlPlane as Record<string, unknown>;
+  return { ...sim, controlPlane: { ...controlPlane, nodes, allowNonHa: true } };
+}
+
+function oneMaster() {
+  return withMasters({ "master-1": { host: "esxi-1", address: "10.20.0.21" } });
+}
+
+function manyMasters(count: number) {
+  const numbers = Array.from({ length: count }, (_, index) => count - index);
+  return withMasters(
+    Object.fromEntries(
+      numbers.map((number) => [`master-${number}`, { host: "esxi-1", address: `10.20.0.${100 + number}` }]),
+    ),
+  );
+}

@@ -1,0 +1,131 @@
+import { describe, expect, test } from "vitest";
+import { sshKeyPair } from "../../../render/ssh-key";
+import { validConfig, vary } from "../../support/configs";
+import { kubeconfigText, randomBytes, recordOnce, statsPassword, type Declared } from "../../support/recorder";
+
+// Two HAProxy machines, so that keepalived's step is looked at too.
+const recorded = recordOnce(
+  vary(validConfig(), {
+    frontend: { virtualAddress: "10.20.0.5", nodes: { "haproxy-2": { host: "esxi-2", address: "10.20.0.11" } } },
+  }),
+);
+
+/** Texts of which each gives something away. */
+function secretTexts(): Map<string, string> {
+  const texts = new Map([
+    ["correct-horse-7731", "password of vCenter"],
+    [statsPassword, "password of the statistics page"],
+    ["a2V5LTQx", "administrator's key in the kubeconfig"],
+  ]);
+  for (const { name } of recorded().ofType("RandomBytes")) {
+    const seed = randomBytes(name);
+    texts.set(seed.toString("base64"), `seed ${name}`);
+    // The first lines of a private key hold only its header and the public half.
+    const lines = sshKeyPair(seed).privateKey.split("\n").slice(3, -2);
+    for (const line of lines.filter(({ length }) => length > 20)) {
+      texts.set(line, `private key ${name}`);
+    }
+  }
+  return texts;
+}
+
+/** Every text inside of a value, with its path; what base64 hides is shown too. */
+function* texts(value: unknown, path: string): Generator<[string, string]> {
+  if (typeof value === "string") {
+    yield [path, value];
+    if (/^[A-Za-z0-9+/]{40,}={0,2}$/.test(value)) {
+      yield [path, Buffer.from(value, "base64").toString()];
+    }
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, inner] of Object.entries(value)) {
+      yield* texts(inner, path === "" ? key : `${path}.${key}`);
+    }
+  }
+}
+
+let secretsOfThisRun: Map<string, string> | undefined;
+
+/** Each secret that `value` holds, as `where: what`; marked paths count only when asked for. */
+function leaks(owner: string, value: unknown, marked: string[], wanted: "clear" | "marked"): string[] {
+  const known = (secretsOfThisRun ??= secretTexts());
+  return [...texts(value, "")]
+    .filter(([path]) => marked.some((mark) => path === mark || path.startsWith(`${mark}.`)) === (wanted === "marked"))
+    .flatMap(([path, text]) =>
+      [...known].filter(([secret]) => text.includes(secret)).map(([, what]) => `${owner} ${path}: ${what}`),
+    );
+}
+
+const label = ({ type, name }: Declared) => `${type.split(":").at(-1) ?? ""} ${name}`;
+
+test("no input holds a secret in clear", () => {
+  const inputs = recorded().resources.flatMap((it) => leaks(label(it), it.inputs, it.secrets, "clear"));
+  expect(inputs).toEqual([]);
+});
+
+test("no lookup holds a secret", () => {
+  expect(recorded().calls.flatMap(({ token, inputs }) => leaks(token, inputs, [], "clear"))).toEqual([]);
+});
+
+test("no component registers a secret in clear", () => {
+  const outputs = recorded().resources.flatMap((it) => leaks(label(it), it.outputs ?? {}, it.secretOutputs, "clear"));
+  expect(outputs).toEqual([]);
+});
+
+test("the search finds secrets where they belong", () => {
+  const found = recorded().resources.flatMap((it) => leaks(label(it), it.inputs, it.secrets, "marked"));
+  expect(found).toEqual(
+    expect.arrayContaining([
+      "vsphere esxi-vcenter password: password of vCenter",
+      "VirtualMachine master-1 extraConfig.guestinfo.userdata: private key master-1-host-key",
+      "Command haproxy-2-haproxy stdin: password of the statistics page",
+      "Command worker-1-join stdin: private key control-plane-worker-join-key",
+      "Command master-2-join stdin: private key control-plane-master-join-key",
+      "Command haproxy-1-booted connection.privateKey: private key esxi-admin-key",
+      "kubernetes control-plane-api kubeconfig: administrator's key in the kubeconfig",
+    ]),
+  );
+});
+
+test("a worker cannot ask for what lets a master join", () => {
+  const masterKey = sshKeyPair(randomBytes("control-plane-master-join-key")).privateKey;
+  const holders = recorded()
+    .resources.filter(({ inputs }) => [...texts(inputs, "")].some(([, text]) => text.includes(masterKey)))
+    .map(({ name }) => name);
+  expect(holders.sort()).toEqual(["master-2-join", "master-3-join"]);
+});
+
+describe("marks", () => {
+  test("the whole connection of every step", () => {
+    for (const step of recorded().ofType("command:remote:Command")) {
+      expect(step.secrets, step.name).toContain("connection");
+    }
+  });
+
+  test("what a step runs is shown in previews", () => {
+    for (const step of recorded().ofType("command:remote:Command")) {
+      expect(step.secrets, step.name).not.toContain("create");
+    }
+  });
+
+  test("what is read back from vCenter of a machine's settings", () => {
+    for (const vm of recorded().ofType("VirtualMachine")) {
+      expect(vm.additionalSecretOutputs, vm.name).toContain("extraConfig");
+    }
+  });
+
+  test("what the step that reads the kubeconfig prints, which is not logged either", () => {
+    const step = recorded().command("control-plane-kubeconfig");
+    expect(step.additionalSecretOutputs).toEqual(expect.arrayContaining(["stdout", "stderr"]));
+    expect(step.inputs.logging).toBe("none");
+  });
+
+  test("exactly those outputs of the stack that open something", () => {
+    const secret = Object.entries(recorded().exports)
+      .filter(([, exported]) => exported.secret)
+      .map(([name]) => name);
+    expect(secret.sort()).toEqual(["kubeconfig", "sshPrivateKey", "statsPassword"]);
+    expect(recorded().exports.kubeconfig?.value).toBe(kubeconfigText);
+    const clear = Object.entries(recorded().exports).filter(([, exported]) => !exported.secret);
+    expect(clear.flatMap(([name, { value }]) => leaks(name, value, [], "clear"))).toEqual([]);
+  });
+});

@@ -1,0 +1,246 @@
+import { describe, expect, test } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
+import { validConfig, vary } from "../../support/configs";
+import { randomBytes, readStep, recordOnce, type Recording } from "../../support/recorder";
+
+/** The documents of a kubeadm configuration, by kind. */
+function kubeadm(recording: Recording, step: string): Record<string, Record<string, unknown>> {
+  const text = readStep(recording.command(step)).parameters.CONFIG ?? "";
+  const documents = parseAllDocuments(text).map((document) => document.toJS() as { kind: string });
+  return Object.fromEntries(documents.map((document) => [document.kind, document as Record<string, unknown>]));
+}
+
+const servers = (config: unknown) =>
+  [...String(config).matchAll(/^ {4}server (\S+) (\S+)/gm)].map(([, a, b]) => `${a} ${b}`);
+
+describe("one HAProxy", () => {
+  const recorded = recordOnce(validConfig(), { stack: "one" });
+
+  test("is the endpoint of the cluster", () => {
+    expect(recorded().exports.apiUrl?.value).toBe("https://10.20.0.10:6443");
+    expect(kubeadm(recorded(), "master-1-init").ClusterConfiguration).toMatchObject({
+      clusterName: "one",
+      kubernetesVersion: "v1.37.2",
+      controlPlaneEndpoint: "10.20.0.10:6443",
+      apiServer: { certSANs: ["10.20.0.10"] },
+      networking: { podSubnet: "10.244.0.0/16", serviceSubnet: "10.96.0.0/12" },
+    });
+  });
+
+  test("lists every master and every worker from the first day", () => {
+    expect(servers(recorded().command("haproxy-1-haproxy").inputs.stdin)).toEqual([
+      "master-1 10.20.0.21:6443",
+      "master-2 10.20.0.22:6443",
+      "master-3 10.20.0.23:6443",
+      "worker-1 10.20.0.31:30080",
+      "worker-2 10.20.0.32:30080",
+      "worker-1 10.20.0.31:30443",
+      "worker-2 10.20.0.32:30443",
+    ]);
+  });
+
+  test("needs no VRRP", () => {
+    expect(recorded().resources.filter(({ name }) => name.endsWith("-keepalived"))).toEqual([]);
+  });
+
+  test("what joins asks any master but itself, whose host keys it knows", () => {
+    const asked = (step: string) =>
+      (readStep(recorded().command(step)).parameters.MASTERS ?? "").split("\n").map((line) => line.split(" ")[0]);
+    expect(asked("master-2-join")).toEqual(["10.20.0.21", "10.20.0.23"]);
+    expect(asked("worker-1-join")).toEqual(["10.20.0.21", "10.20.0.22", "10.20.0.23"]);
+    const { MASTERS } = readStep(recorded().command("worker-1-join")).parameters;
+    expect(MASTERS).toContain(`10.20.0.22 ${String(recorded().get("Machine", "master-2").outputs?.hostKey)}`);
+  });
+
+  test("only masters join as masters", () => {
+    for (const [step, address] of [
+      ["master-2-join", "10.20.0.22"],
+      ["master-3-join", "10.20.0.23"],
+    ] as const) {
+      expect(kubeadm(recorded(), step).JoinConfiguration).toMatchObject({
+        controlPlane: { localAPIEndpoint: { advertiseAddress: address } },
+      });
+    }
+    expect(kubeadm(recorded(), "worker-1-join").JoinConfiguration).not.toHaveProperty("controlPlane");
+  });
+
+  test("joins hold placeholders where their credentials will be", () => {
+    expect(kubeadm(recorded(), "worker-1-join").JoinConfiguration).toMatchObject({
+      discovery: {
+        bootstrapToken: { apiServerEndpoint: "10.20.0.10:6443", token: "@TOKEN@", caCertHashes: ["@CA_HASH@"] },
+      },
+    });
+  });
+
+  test("the API's provider keeps its identity when the kubeconfig changes", () => {
+    const identity = randomBytes("control-plane-identity").toString("hex").slice(0, 16);
+    const { clusterIdentifier } = recorded().get("pulumi:providers:kubernetes", "control-plane-api").inputs;
+    expect(clusterIdentifier).toBe(identity);
+  });
+
+  test("the pod network is told what kubeadm was told", () => {
+    const { data } = recorded().get("ConfigMap", "control-plane-flannel-settings").inputs as {
+      data: Record<string, string>;
+    };
+    expect(JSON.parse(data["net-conf.json"] ?? "")).toEqual({ Network: "10.244.0.0/16", Backend: { Type: "vxlan" } });
+  });
+
+  test("what lives inside the cluster is gone with it, without asking an API that may be gone too", () => {
+    const cluster = recorded().get("RandomId", "control-plane-identity");
+    const inside = recorded().resources.filter(({ type }) => type.startsWith("kubernetes:"));
+    expect(inside.length).toBeGreaterThan(4);
+    for (const resource of inside) {
+      expect(resource.deletedWith, resource.name).toBe(cluster.urn);
+    }
+  });
+
+  test("`preinstalled` and the version reach every node", () => {
+    for (const node of ["master-1", "master-2", "master-3", "worker-1", "worker-2"]) {
+      expect(readStep(recorded().command(`${node}-prepare`)).parameters).toMatchObject({
+        INSTALL: "preinstalled",
+        VERSION: "1.37.2",
+      });
+    }
+  });
+});
+
+describe("two HAProxy that share an address", () => {
+  const recorded = recordOnce(
+    vary(validConfig(), {
+      frontend: {
+        virtualAddress: "10.20.0.5",
+        virtualRouterId: 77,
+        nodes: { "haproxy-2": { host: "esxi-2", address: "10.20.0.11" } },
+      },
+      kubernetes: { apiServerCertSANs: ["api.example.org"] },
+    }),
+  );
+
+  test("the shared address is the endpoint, and the API's certificate covers all of them", () => {
+    expect(recorded().exports.frontendAddress?.value).toBe("10.20.0.5");
+    expect(kubeadm(recorded(), "master-1-init").ClusterConfiguration).toMatchObject({
+      controlPlaneEndpoint: "10.20.0.5:6443",
+      apiServer: { certSANs: ["10.20.0.5", "10.20.0.10", "10.20.0.11", "api.example.org"] },
+    });
+  });
+
+  test("init waits until both serve and have the address", () => {
+    expect(recorded().directSteps(recorded().command("master-1-init"))).toEqual(
+      expect.arrayContaining([
+        "haproxy-1-haproxy",
+        "haproxy-1-keepalived",
+        "haproxy-2-haproxy",
+        "haproxy-2-keepalived",
+      ]),
+    );
+  });
+
+  test("each knows the other as its peer, and one comes first", () => {
+    const text = (name: string) => String(recorded().command(`${name}-keepalived`).inputs.stdin);
+    expect(text("haproxy-1")).toMatch(/unicast_src_ip 10\.20\.0\.10\n {4}unicast_peer \{\n {8}10\.20\.0\.11\n {4}\}/);
+    expect(text("haproxy-2")).toMatch(/unicast_src_ip 10\.20\.0\.11\n {4}unicast_peer \{\n {8}10\.20\.0\.10\n {4}\}/);
+    const priorities = ["haproxy-1", "haproxy-2"].map((name) => Number(/priority (\d+)/.exec(text(name))?.[1]));
+    expect(priorities).toEqual([100, 99]);
+    expect(text("haproxy-1")).toContain("virtual_router_id 77\n");
+    expect(text("haproxy-1")).toContain("10.20.0.5/24\n");
+  });
+});
+
+describe("one HAProxy that has a shared address already", () => {
+  const recorded = recordOnce(vary(validConfig(), { frontend: { virtualAddress: "10.20.0.5" } }));
+
+  test("keeps the endpoint for a second one", () => {
+    expect(kubeadm(recorded(), "master-1-init").ClusterConfiguration).toMatchObject({
+      controlPlaneEndpoint: "10.20.0.5:6443",
+      apiServer: { certSANs: ["10.20.0.5", "10.20.0.10"] },
+    });
+    expect(String(recorded().command("haproxy-1-keepalived").inputs.stdin)).not.toContain("unicast_peer");
+  });
+});
+
+describe("several pools", () => {
+  const taints = [
+    { key: "accelerator", value: "a2", effect: "NoSchedule" },
+    { key: "dedicated", effect: "NoExecute" },
+  ];
+  const recorded = recordOnce(
+    vary(validConfig(), {
+      workers: {
+        gpu: {
+          nodes: { "gpu-1": { host: "esxi-2", address: "10.20.0.41" } },
+          labels: { accelerator: "a2" },
+          taints,
+          cpus: 8,
+          memoryMiB: 16384,
+          diskGiB: 100,
+        },
+      },
+      kubernetes: { flannelBackend: "host-gw", ignorePreflightErrors: ["Swap"] },
+    }),
+  );
+
+  test("each is a component of its own, with its own size", () => {
+    const pools = recorded().ofType("WorkerPool");
+    expect(pools.map(({ name }) => name)).toEqual(["general", "gpu"]);
+    const gpu = recorded().get("WorkerPool", "gpu");
+    expect(recorded().get("Machine", "gpu-1").parent).toBe(gpu.urn);
+    expect(recorded().vm("gpu-1").inputs).toMatchObject({ numCpus: 8, memory: 16384, disks: [{ size: 100 }] });
+  });
+
+  test("labels name role and pool and add those of the configuration", () => {
+    expect(readStep(recorded().command("gpu-1-label")).parameters.LABELS?.split(" ")).toEqual([
+      "node-role.kubernetes.io/worker=",
+      "esxi-k8s/pool=gpu",
+      "accelerator=a2",
+    ]);
+    expect(readStep(recorded().command("worker-1-label")).parameters.LABELS).not.toContain("accelerator");
+  });
+
+  test("taints are there before the first pod and are kept up to date later", () => {
+    expect(kubeadm(recorded(), "gpu-1-join").JoinConfiguration).toMatchObject({ nodeRegistration: { taints } });
+    expect(readStep(recorded().command("gpu-1-label")).parameters.TAINTS).toBe(
+      "accelerator=a2:NoSchedule dedicated:NoExecute",
+    );
+    expect(readStep(recorded().command("worker-1-label")).parameters.TAINTS).toBe("");
+  });
+
+  test("a label is set by a master, not by the node itself", () => {
+    expect(recorded().command("gpu-1-label").inputs.connection).toMatchObject({ host: "10.20.0.21" });
+  });
+
+  test("HAProxy passes 80 and 443 to all pools", () => {
+    const text = String(recorded().command("haproxy-1-haproxy").inputs.stdin);
+    expect(servers(text)).toEqual(expect.arrayContaining(["gpu-1 10.20.0.41:30080", "gpu-1 10.20.0.41:30443"]));
+  });
+
+  test("pools do not wait for each other", () => {
+    const steps = recorded().stepsBefore(recorded().command("gpu-1-join"));
+    expect(steps.filter((name) => name.startsWith("worker-"))).toEqual([]);
+  });
+
+  test("settings of the cluster reach all that they concern", () => {
+    for (const step of ["master-2-join", "worker-1-join", "gpu-1-join"]) {
+      expect(kubeadm(recorded(), step).JoinConfiguration).toMatchObject({
+        nodeRegistration: { ignorePreflightErrors: ["Swap"] },
+      });
+    }
+    expect(kubeadm(recorded(), "master-1-init")).toMatchObject({
+      InitConfiguration: { nodeRegistration: { ignorePreflightErrors: ["Swap"] } },
+      KubeletConfiguration: { cgroupDriver: "systemd", featureGates: { KubeletInUserNamespace: true } },
+    });
+    const { data } = recorded().get("ConfigMap", "control-plane-flannel-settings").inputs as {
+      data: Record<string, string>;
+    };
+    expect(parse(data["net-conf.json"] ?? "")).toMatchObject({ Backend: { Type: "host-gw" } });
+  });
+});
+
+describe("no workers", () => {
+  const recorded = recordOnce(vary(validConfig(), { workers: null }));
+
+  test("leave a control plane that stands alone", () => {
+    expect(recorded().ofType("WorkerPool")).toEqual([]);
+    expect(recorded().exports.workers?.value).toEqual({});
+    expect(servers(recorded().command("haproxy-1-haproxy").inputs.stdin)).toHaveLength(3);
+  });
+});

@@ -1,0 +1,135 @@
+import { readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parseConfig } from "../../config/parse";
+import { decryptedSecret, readYaml, stackFile, validConfig, variant, vary, type RawConfig } from "../support/configs";
+
+const fixtures = join(__dirname, "..", "fixtures");
+
+/** A variation of valid.yaml, and for an invalid one each line that has to be said about it. */
+interface Fixture {
+  change?: RawConfig;
+  encrypted?: string[];
+  expect?: string[];
+}
+
+function fixturesIn(folder: string): [string, Fixture][] {
+  return readdirSync(join(fixtures, folder)).map((file) => [
+    basename(file, ".yaml"),
+    readYaml(join(fixtures, folder, file)) as Fixture,
+  ]);
+}
+
+/** Message of the error that parsing throws. */
+function complaint(raw: RawConfig, encrypted: Iterable<string>, stack = "test"): string {
+  try {
+    parseConfig(raw, stack, new Set(encrypted));
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error("the configuration was accepted");
+}
+
+function message(stack: string, lines: string[]): string {
+  const count = lines.length === 1 ? "1 problem" : `${lines.length} problems`;
+  const head = `the configuration of stack ${stack} has ${count}; edit Pulumi.${stack}.yaml (namespace esxi-k8s), nothing was changed`;
+  return [head, ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+describe("an invalid configuration is refused with one line a problem", () => {
+  test.each(fixturesIn("invalid"))("%s", (_name, { change = {}, encrypted = ["vcenterPassword"], expect: lines }) => {
+    const said = complaint(vary(validConfig(), change), encrypted);
+    expect(said).toBe(message("test", lines ?? []));
+    expect(said).not.toContain("correct-horse");
+  });
+
+  test("a key without a value is a problem of its own", () => {
+    expect(complaint({ ...validConfig(), workers: null }, ["vcenterPassword"])).toBe(
+      message("test", ["workers: got null, expected record"]),
+    );
+  });
+
+  test("an empty file names every required key", () => {
+    expect(complaint({}, [])).toBe(
+      message("test", [
+        "vcenter: got nothing, expected object",
+        "vcenterPassword: got nothing, expected a secret, set with: pulumi config set --secret vcenterPassword",
+        "hosts: got nothing, expected record",
+        "template: got nothing, expected object",
+        "network: got nothing, expected object",
+        "frontend: got nothing, expected object",
+        "controlPlane: got nothing, expected object",
+      ]),
+    );
+  });
+});
+
+describe("a valid configuration is accepted", () => {
+  test.each(fixturesIn("valid"))("%s", (_name, { change = {} }) => {
+    const raw = vary(validConfig(), change);
+    expect(variant(change)).toMatchObject(raw);
+  });
+
+  test("what is left out has the documented default", () => {
+    const config = variant({
+      vcenter: { allowUnverifiedSsl: null },
+      network: { dns: null },
+      kubernetes: null,
+    });
+    expect(config.vcenter.allowUnverifiedSsl).toBe(false);
+    expect(config.template.user).toBe("k8s");
+    expect(config.network).toMatchObject({ dns: [], podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/12" });
+    expect(config.frontend).toMatchObject({ virtualRouterId: 51, ingressNodePorts: { http: 30080, https: 30443 } });
+    expect(config.controlPlane).toMatchObject({ allowNonHa: false, protect: true });
+    expect(config.workers.general).toMatchObject({ labels: {}, taints: [] });
+    expect(config.kubernetes).toEqual({
+      version: "1.37.2",
+      install: "packages",
+      flannelBackend: "vxlan",
+      apiServerCertSANs: [],
+      ignorePreflightErrors: [],
+      kubelet: {},
+      kubeProxy: {},
+    });
+  });
+});
+
+describe("the stacks of the repository", () => {
+  test("the simulated lab's is complete", () => {
+    const { raw, encrypted } = stackFile("sim");
+    expect(parseConfig(raw, "sim", encrypted)).toMatchObject({ ...raw, vcenterPassword: decryptedSecret });
+    expect([...encrypted]).toEqual(["vcenterPassword"]);
+  });
+
+  test("the homelab's lacks exactly what only its owner knows", () => {
+    const { raw, encrypted } = stackFile("lab");
+    expect(complaint(raw, encrypted, "lab")).toBe(
+      message("lab", [
+        "vcenter.server: got a placeholder, expected host name or address of vCenter",
+        "vcenter.user: got a placeholder, expected a vCenter account such as k8s@vsphere.local",
+        "vcenter.datacenter: got a placeholder, expected name of the datacenter in vCenter",
+        "hosts.esxi-1.name: got a placeholder, expected name of the first ESXi host as vCenter shows it",
+        "hosts.esxi-1.datastore: got a placeholder, expected a datastore of the first host",
+        "hosts.esxi-2.name: got a placeholder, expected name of the second ESXi host as vCenter shows it",
+        "hosts.esxi-2.datastore: got a placeholder, expected a datastore of the second host",
+        "template.name: got a placeholder, expected name of an Ubuntu Server LTS template with cloud-init",
+        "network.portGroup: got a placeholder, expected port group of the VLAN",
+        "vcenterPassword: got nothing, expected a secret, set with: pulumi config set --secret vcenterPassword",
+      ]),
+    );
+  });
+
+  test("the homelab's is complete once that is filled in", () => {
+    const { raw } = stackFile("lab");
+    const fill = (value: unknown): unknown =>
+      typeof value === "string"
+        ? value.replace(/^CHANGE-ME.*/, "filled-in")
+        : Array.isArray(value)
+          ? value.map(fill)
+          : typeof value === "object" && value !== null
+            ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner)]))
+            : value;
+    const filled = { ...(fill(raw) as RawConfig), vcenterPassword: "secret" };
+    expect(parseConfig(filled, "lab", new Set(["vcenterPassword"]))).toMatchObject(filled);
+  });
+});

@@ -1,0 +1,31 @@
+import { join } from "node:path";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        // The generated SDK is not in the repository, so that unit tests need only what npm installs.
+        resolve: { alias: { "@pulumi/vsphere": join(import.meta.dirname, "tests/support/vsphere.ts") } },
+        test: {
+          name: "unit",
+          include: ["tests/unit/**/*.test.ts"],
+          // Loading Pulumi's SDKs anew for every file would take longer than the tests.
+          isolate: false,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["tests/e2e/**/*.test.ts"],
+          // All files share the one lab that is up.
+          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: { concurrent: false },
+          testTimeout: 300_000,
+          hookTimeout: 900_000,
+        },
+      },
+    ],
+  },
+});
