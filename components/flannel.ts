@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { flannelCniPluginVersion, flannelVersion } from "../config/versions";
@@ -12,7 +13,8 @@ export interface FlannelArgs {
 const labels = { app: "flannel" };
 const cniConfig = {
   name: "cbr0",
-  cniVersion: "1.0.0",
+  // What flannel's plugin of every release speaks.
+  cniVersion: "0.3.1",
   plugins: [
     { type: "flannel", delegate: { hairpinMode: true, isDefaultGateway: true } },
     { type: "portmap", capabilities: { portMappings: true } },
@@ -23,7 +25,8 @@ const cniConfig = {
 export class Flannel extends pulumi.ComponentResource {
   constructor(name: string, args: FlannelArgs, opts: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:Flannel", name, {}, opts);
-    const inCluster = { parent: this, deletedWith: opts.deletedWith };
+    // Names are fixed, so an object and its replacement cannot be there at once.
+    const inCluster = { parent: this, deletedWith: opts.deletedWith, deleteBeforeReplace: true };
 
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
@@ -70,6 +73,8 @@ export class Flannel extends pulumi.ComponentResource {
       },
       inCluster,
     );
+    // Pods read their settings once: another text has to make other pods.
+    const checksum = settings.data.apply((data) => createHash("sha256").update(JSON.stringify(data)).digest("hex"));
     new k8s.apps.v1.DaemonSet(
       `${name}-daemon`,
       {
@@ -79,7 +84,7 @@ export class Flannel extends pulumi.ComponentResource {
           // It is complete only when the last node has joined, and nodes wait for it, not the other way round.
           annotations: { "pulumi.com/skipAwait": "true" },
         },
-        spec: { selector: { matchLabels: labels }, template: podTemplate(settings, account) },
+        spec: { selector: { matchLabels: labels }, template: podTemplate(settings, checksum, account) },
       },
       { ...inCluster, dependsOn: binding },
     );
@@ -89,6 +94,7 @@ export class Flannel extends pulumi.ComponentResource {
 
 function podTemplate(
   settings: k8s.core.v1.ConfigMap,
+  checksum: pulumi.Input<string>,
   account: k8s.core.v1.ServiceAccount,
 ): k8s.types.input.core.v1.PodTemplateSpec {
   const image = `ghcr.io/flannel-io/flannel:v${flannelVersion}`;
@@ -96,7 +102,7 @@ function podTemplate(
   const cniDirectory = { name: "cni", mountPath: "/etc/cni/net.d" };
   const settingsDirectory = { name: "settings", mountPath: "/etc/kube-flannel" };
   return {
-    metadata: { labels },
+    metadata: { labels, annotations: { "esxi-k8s/settings": checksum } },
     spec: {
       hostNetwork: true,
       priorityClassName: "system-node-critical",

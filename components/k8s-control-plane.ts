@@ -105,6 +105,8 @@ export class K8sControlPlane extends pulumi.ComponentResource {
         kubeconfig: this.kubeconfig,
         // A renewed certificate in the kubeconfig is no other cluster.
         clusterIdentifier: identity.hex,
+        // Replacing a ConfigMap replaces what mounts it: the pod network would be down for a change of one setting.
+        enableConfigMapMutable: true,
       },
       { parent: this },
     );
