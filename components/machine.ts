@@ -79,7 +79,11 @@ export class Machine extends pulumi.ComponentResource {
       dialErrorLimit: 100,
       perDialTimeout: 10,
     };
-    this.booted = this.command(`${name}-booted`, { script: "wait-booted", changesNode: false }, { parent: this, dependsOn: vm });
+    this.booted = this.command(
+      `${name}-booted`,
+      { script: "wait-booted", changesNode: false },
+      { parent: this, dependsOn: vm },
+    );
 
     this.registerOutputs({ address: this.address, hostKey: this.hostKey, identity: this.identity });
   }

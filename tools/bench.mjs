@@ -14,7 +14,8 @@ const work = mkdtempSync(join(tmpdir(), "esxi-k8s-bench-"));
 function timed(command, ...args) {
   const start = process.hrtime.bigint();
   const { status } = spawnSync(command, args, { stdio: ["ignore", "ignore", "inherit"] });
-  if (status !== 0) throw new Error(`${[command, ...args].join(" ")} ended with ${status}; run it by itself to see why`);
+  if (status !== 0)
+    throw new Error(`${[command, ...args].join(" ")} ended with ${status}; run it by itself to see why`);
   return Number(process.hrtime.bigint() - start) / 1e9;
 }
 
