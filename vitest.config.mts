@@ -22,7 +22,7 @@ export default defineConfig({
           fileParallelism: false,
           maxWorkers: 1,
           sequence: { concurrent: false },
-          testTimeout: 300_000,
+          testTimeout: 900_000,
           hookTimeout: 900_000,
         },
       },

@@ -34,17 +34,17 @@ defaults
     log global
     option tcplog
     option dontlognull
-    option redispatch
-    retries 2
-    timeout connect 3s
-    timeout queue 10s
+    # A machine without power is silent; each further attempt goes to another server.
+    option redispatch 1
+    retries 3
+    timeout connect 1s
     # Watches are silent for minutes; keep-alive probes find dead peers sooner than a short timeout would.
     timeout client 1h
     timeout server 1h
     option clitcpka
     option srvtcpka
-    timeout check 3s
-    default-server inter 2s fastinter 500ms downinter 1s fall 2 rise 1 on-marked-down shutdown-sessions
+    timeout check 1s
+    default-server inter 1s fastinter 500ms downinter 1s fall 2 rise 2 on-marked-down shutdown-sessions
 
 frontend kube-apiserver
     bind :6443

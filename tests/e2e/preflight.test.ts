@@ -1,0 +1,56 @@
+import { chmod, mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { attempt, type Outcome } from "./support/lab";
+
+/** Runs sim/prepare with some of the machine pretended otherwise. */
+async function prepareWith(programs: Record<string, string>, ...before: string[]): Promise<Outcome> {
+  const folder = await mkdtemp(join(tmpdir(), "esxi-k8s-"));
+  await chmod(folder, 0o755);
+  for (const [name, script] of Object.entries(programs)) {
+    await writeFile(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+  return attempt("env", [`PATH=${folder}:${process.env.PATH ?? ""}`, ...before, "sim/prepare"]);
+}
+
+/** What a machine that cannot run the lab is told, before any work starts. */
+describe("sim/prepare", () => {
+  it("passes on this machine", async () => {
+    expect(await prepareWith({})).toMatchObject({ code: 0 });
+  });
+
+  it("wants root", async () => {
+    const { code, stderr } = await prepareWith({}, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups");
+    expect(code).toBe(1);
+    expect(stderr).toContain("takes root: run the same command with 'sudo -E'");
+  });
+
+  it("wants a new enough Go", async () => {
+    const { code, stderr } = await prepareWith({ go: "echo go1.20.1" });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/this is Go 1\.20\.1, expected 1\.26\S* or newer: put a newer one first on PATH/);
+  });
+
+  it("wants a new enough Node.js", async () => {
+    const { code, stderr } = await prepareWith({ node: "echo v18.19.0" });
+    expect(code).toBe(1);
+    expect(stderr).toContain("this is Node.js 18.19.0, expected 20.19 or newer: put a newer one first on PATH");
+  });
+
+  it("wants room on the disk, and says how much", async () => {
+    const { code, stderr } = await prepareWith(
+      { df: "echo Avail; echo 3000" },
+      // An empty cache: what is built already needs no room any more.
+      `ESXI_K8S_CACHE=${await mkdtemp(join(tmpdir(), "esxi-k8s-"))}`,
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/has 2 GiB free, the lab needs \d+ GiB: free some, or set ESXI_K8S_CACHE/);
+  });
+
+  it("wants a name for the lab that fits", async () => {
+    const { code, stderr } = await prepareWith({}, "ESXI_K8S_LAB=My_Lab");
+    expect(code).toBe(1);
+    expect(stderr).toContain("ESXI_K8S_LAB is 'My_Lab', expected 1 to 12 characters of a-z, 0-9 and '-'");
+  });
+});
