@@ -1,17 +1,19 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help up preview down kubeconfig kubectl sim-shell sim-down test test-unit test-e2e lint bench
+.PHONY: help preflight up preview down kubeconfig kubectl sim-shell sim-down test test-unit test-e2e lint bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
 export PULUMI_SKIP_UPDATE_CHECK = true
 
 ifeq ($(STACK),sim)
+PREFLIGHT := sim/prepare
 LAB := sim/up
 # In the lab's network, with the lab's tool chain and state.
 IN := sim/enter
 else
+PREFLIGHT := :
 LAB := :
 IN :=
 endif
@@ -19,9 +21,12 @@ endif
 help: ## this list
 	grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
-up: node_modules ## bring the stack up; on a fresh machine this prepares everything first
+up: preflight node_modules ## bring the stack up; on a fresh machine this prepares everything first
 	$(LAB)
 	$(IN) tools/pulumi-up $(STACK)
+
+preflight:
+	$(PREFLIGHT)
 
 preview: node_modules ## show what `make up` would change
 	$(LAB)

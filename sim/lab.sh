@@ -7,6 +7,8 @@ LAB=${ESXI_K8S_LAB:-sim}
 CACHE=${ESXI_K8S_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/esxi-k8s}
 SIM=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
+PATH=$PATH:/usr/sbin:/sbin # where dockerd and its like are, and su does not look
+
 say() { printf '%s\n' "$*" >&2; }
 die() {
   say "error: $*"
@@ -15,7 +17,8 @@ die() {
 
 [[ $LAB =~ ^[a-z0-9-]{1,12}$ ]] ||
   die "ESXI_K8S_LAB is '$LAB', expected 1 to 12 characters of a-z, 0-9 and '-': choose another name"
-[[ $CACHE = /* ]] || die "the cache folder is '$CACHE', expected an absolute path: set ESXI_K8S_CACHE to one"
+[[ $CACHE =~ ^/[^[:space:]]+$ ]] ||
+  die "the cache folder is '$CACHE', expected an absolute path without spaces: set ESXI_K8S_CACHE to one"
 
 LAB_NAME=esxi-k8s-$LAB # network namespace and cgroup
 LAB_NETNS=/run/netns/$LAB_NAME
