@@ -14,7 +14,7 @@ describe("the stand-in for the vSphere SDK that unit tests use", () => {
     async (name, token) => {
       const file = name.replace(/Output$/, "");
       const source = await readFile(`sdks/vsphere/${file[0]?.toLowerCase() ?? ""}${file.slice(1)}.js`, "utf8");
-      expect(source).toContain(`"${token}"`);
+      expect(source).toMatch(new RegExp(`["']${token}["']`));
     },
   );
 });
