@@ -39,13 +39,15 @@ describe("sim/prepare", () => {
   });
 
   it("wants room on the disk, and says how much", async () => {
-    const { code, stderr } = await prepareWith(
-      { df: "echo Avail; echo 3000" },
-      // An empty cache: what is built already needs no room any more.
-      `ESXI_K8S_CACHE=${await mkdtemp(join(tmpdir(), "esxi-k8s-"))}`,
-    );
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/has 2 GiB free, the lab needs \d+ GiB: free some, or set ESXI_K8S_CACHE/);
+    const almostFull = { df: "echo Avail; echo 3000" };
+    const lab = await prepareWith(almostFull);
+    expect(lab.code).toBe(1);
+    expect(lab.stderr).toMatch(/has 2 GiB free, the lab needs 5 GiB: free some, or set ESXI_K8S_CACHE/);
+
+    // An empty cache has to be filled first.
+    const cold = await prepareWith(almostFull, `ESXI_K8S_CACHE=${await mkdtemp(join(tmpdir(), "esxi-k8s-"))}`);
+    expect(cold.code).toBe(1);
+    expect(cold.stderr).toMatch(/has 3 GB free, the build needs \d+ GB: free some, or set ESXI_K8S_CACHE/);
   });
 
   it("wants a name for the lab that fits", async () => {
