@@ -13,7 +13,7 @@ LAB := sim/up
 # In the lab's network, with the lab's tool chain and state.
 IN := sim/enter
 else
-PREFLIGHT := :
+PREFLIGHT := command -v pulumi >/dev/null || { echo 'error: the Pulumi CLI is missing: install it, then run pulumi install'; exit 1; }
 LAB := :
 IN :=
 endif
