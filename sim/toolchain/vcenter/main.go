@@ -21,8 +21,8 @@ const usage = `usage:
   vcenter power NAME on|off|reset
   vcenter inventory
 
-Every subcommand takes the address from -listen or GOVC_URL and the credentials from the environment:
-VSPHERE_USER and VSPHERE_PASSWORD.
+The credentials are in the environment, VSPHERE_USER and VSPHERE_PASSWORD; the other two subcommands, clients of any vCenter,
+find its address in VSPHERE_SERVER.
 `
 
 func main() {
