@@ -12,6 +12,8 @@ PREFLIGHT := sim/prepare
 LAB := sim/up
 # In the lab's network, with the lab's tool chain and state.
 IN := sim/enter
+# A lab is there to be thrown away; elsewhere Pulumi shows what it would do and asks.
+YES := --yes --skip-preview
 else
 PREFLIGHT := command -v pulumi >/dev/null || { echo 'error: the Pulumi CLI is missing: install it, then run pulumi install'; exit 1; }
 LAB := :
@@ -23,7 +25,7 @@ help: ## this list
 
 up: preflight node_modules ## bring the stack up; on a fresh machine this prepares everything first
 	$(LAB)
-	$(IN) tools/pulumi-up $(STACK)
+	$(IN) tools/pulumi-up $(STACK) $(YES)
 
 preflight:
 	$(PREFLIGHT)
@@ -34,7 +36,7 @@ preview: node_modules ## show what `make up` would change
 
 down: node_modules ## destroy the stack's machines
 	$(LAB)
-	$(IN) pulumi destroy --yes --skip-preview --stack $(STACK)
+	$(IN) pulumi destroy $(YES) --stack $(STACK)
 
 kubeconfig: ## print the administrator's kubeconfig
 	$(IN) pulumi stack output kubeconfig --show-secrets --stack $(STACK)

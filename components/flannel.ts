@@ -107,8 +107,8 @@ function podTemplate(
       hostNetwork: true,
       priorityClassName: "system-node-critical",
       serviceAccountName: account.metadata.name,
-      // Nodes stay NotReady until it runs.
-      tolerations: [{ operator: "Exists", effect: "NoSchedule" }],
+      // Nodes stay NotReady until it runs, whatever their taints.
+      tolerations: [{ operator: "Exists" }],
       initContainers: [
         {
           name: "install-cni-plugin",

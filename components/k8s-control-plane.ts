@@ -70,6 +70,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
         script: "init-control-plane",
         timeoutSeconds: 600,
         parameters: {
+          ENDPOINT: `${frontend.endpoint}:6443`,
           CONFIG: initConfig(
             {
               name: pulumi.getStack(),

@@ -151,7 +151,7 @@ export class Machine extends pulumi.ComponentResource {
         disks: [
           {
             label: "disk0",
-            size: template.disks.apply(([first]) => Math.max(size.diskGiB, first?.size ?? 0)),
+            size: size.diskGiB,
             thinProvisioned: true,
           },
         ],
@@ -169,9 +169,18 @@ export class Machine extends pulumi.ComponentResource {
         parent: this,
         protect: args.protect,
         additionalSecretOutputs: ["extraConfig"],
-        // cloud-init reads both once, at the first boot: a rebuilt template or a new wording must not rebuild clusters.
+        // A machine keeps what its template gave it, and cloud-init reads its part once, at the first boot: a rebuilt
+        // template or a new wording must not rebuild clusters.
         // Notes are left to the people who keep them in vCenter.
-        ignoreChanges: ["clone", "extraConfig", "annotation"],
+        ignoreChanges: [
+          "clone",
+          "extraConfig",
+          "guestId",
+          "firmware",
+          "scsiType",
+          "networkInterfaces[0].adapterType",
+          "annotation",
+        ],
         replacementTrigger: address,
         // The name and the address are free only when the old machine is gone.
         deleteBeforeReplace: true,

@@ -17,7 +17,7 @@ const machineSize = {
   cpus: z.int().min(1).max(128),
   /** Memory of each machine in MiB. */
   memoryMiB: z.int().min(512),
-  /** System disk of each machine in GiB; never smaller than the template's own disk. */
+  /** System disk of each machine in GiB; at least the size of the template's own disk. */
   diskGiB: z.int().min(4),
 };
 

@@ -19,6 +19,8 @@ export function metadata(name: string, address: string, network: NetworkSettings
   return toYaml({
     "instance-id": name,
     "local-hostname": name,
+    // Any process of a guest may read its guestinfo, and the user data hold the private host key.
+    "cleanup-guestinfo": ["userdata"],
     network: {
       version: 2,
       ethernets: {

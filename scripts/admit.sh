@@ -15,8 +15,15 @@ export KUBECONFIG=/etc/kubernetes/admin.conf
   exit 3
 }
 
-# A node of this name that was torn in the middle of its join, or whose machine was replaced, is forgotten:
-# kubeadm refuses to join beside a Node that is still Ready.
+# A node of this name that was torn in the middle of its join, or whose machine was replaced, is forgotten. One that
+# lives is not: a join key admits nodes, it does not remove any.
+describe() { kubectl get node "$name" --ignore-not-found -o "jsonpath=$1"; }
+ready=$(describe '{.status.conditions[?(@.type=="Ready")].status}')
+master_label=$(describe '{.metadata.labels.node-role\.kubernetes\.io/control-plane}x')
+if [ "$ready" = True ] || { [ "$role" = worker ] && [ "$master_label" != x ] && [ -n "$master_label" ]; }; then
+  echo "there is a living node $name, or a master of that name: it has to go first" >&2
+  exit 4
+fi
 kubectl delete node "$name" --ignore-not-found >&2
 if [ "$role" = master ]; then
   etcdctl() {
@@ -30,10 +37,18 @@ if [ "$role" = master ]; then
   fi
 fi
 
+certificate_key=
+if [ "$role" = master ]; then
+  # With the cluster's own configuration, or kubeadm asks the internet for the newest version.
+  config=$(mktemp -p /run)
+  trap 'rm -f "$config"' EXIT
+  kubectl -n kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' >"$config"
+  certificate_key=$(kubeadm init phase upload-certs --upload-certs --config "$config" | tail -n 1)
+fi
 token=$(kubeadm token create --ttl 15m --description "join of $name")
 echo "token=$token"
 echo "ca_hash=sha256:$(openssl x509 -in /etc/kubernetes/pki/ca.crt -noout -pubkey |
   openssl pkey -pubin -outform DER | openssl dgst -sha256 -r | cut -d' ' -f1)"
 if [ "$role" = master ]; then
-  echo "certificate_key=$(kubeadm init phase upload-certs --upload-certs 2>/dev/null | tail -n 1)"
+  echo "certificate_key=$certificate_key"
 fi

@@ -4,8 +4,11 @@
 text=$(cat)
 if ! command -v keepalived >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
+  # What packages install is for everybody to read.
+  umask 022
   apt-get -o DPkg::Lock::Timeout=300 update
   apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends keepalived
+  umask 077
 fi
 
 interface=$(ip -o -4 address show to "$ADDRESS" | awk '{ print $2; exit }')

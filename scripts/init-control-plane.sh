@@ -1,7 +1,20 @@
 # shellcheck shell=bash
-# Makes the first master. Parameters: CONFIG (kubeadm's configuration)
+# Makes the first master. Parameters: CONFIG (kubeadm's configuration), ENDPOINT (host:port in front of all masters)
+# shellcheck disable=SC2154 # the prelude sets it
+made_with=$state/$STEP.config
 if done_before; then
+  if ! difference=$(diff "$made_with" <(printf '%s' "$CONFIG")); then
+    printf '%s\n' "$difference"
+    echo "the control plane was made with the lines marked <, and a living one cannot be given those marked >: put the configuration back"
+    exit 1
+  fi
   exit 0
+fi
+
+# A second init would make a second cluster with another certificate authority behind the same address.
+if [ ! -e /etc/kubernetes/pki ] && curl -sk --max-time 10 -o /dev/null "https://$ENDPOINT/version"; then
+  echo "a control plane serves at $ENDPOINT already, so $NODE must not be initialized: the first master by name has to stay the one that was; give new masters later names"
+  exit 1
 fi
 
 # What an interrupted init left is continued, never reset: kubeadm reuses the certificates and etcd's data,
@@ -16,4 +29,5 @@ file=/run/esxi-k8s-init.yaml
 printf '%s' "$CONFIG" >"$file"
 kubeadm init --config "$file" --skip-token-print --skip-certificate-key-print "${resume[@]}"
 rm "$file"
+printf '%s' "$CONFIG" >"$made_with"
 mark_done

@@ -5,6 +5,11 @@
 if done_before; then
   exit 0
 fi
+# shellcheck disable=SC2154 # the prelude sets state
+if [ -e "$state/init-control-plane.done" ]; then
+  echo "$NODE made this control plane and cannot join it: the first master by name has to stay the one that was; give new masters later names"
+  exit 1
+fi
 
 work=$(mktemp -d /run/esxi-k8s-join.XXXXXX)
 trap 'rm -rf "$work"; on_exit' EXIT
@@ -12,14 +17,16 @@ cat >"$work/key"
 printf '%s\n' "$MASTERS" >"$work/known_hosts"
 
 # A join that was torn (the machine lost power) cannot be continued; kubeadm takes its etcd member out again.
-if [ -e /etc/kubernetes/kubelet.conf ] || [ -e /etc/kubernetes/bootstrap-kubelet.conf ]; then
+# Only what this step itself began is ever taken back.
+if [ -e "$state/$STEP.begun" ]; then
   kubeadm reset --force
 fi
+touch "$state/$STEP.begun"
 
 ask_for_admission() {
   local master
   while read -r master _; do
-    if ssh -n -i "$work/key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=5 -o LogLevel=ERROR \
+    if ssh -n -i "$work/key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=5 -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o LogLevel=ERROR \
       -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$work/known_hosts" \
       "$JOIN_USER@$master" "$NODE" >"$work/admission"; then
       echo "admitted by $master"

@@ -20,6 +20,9 @@ sysctl --quiet --load /etc/sysctl.d/90-kubernetes.conf
 
 install_packages() {
   export DEBIAN_FRONTEND=noninteractive
+  # What packages install is for everybody to read.
+  umask 022
+  dpkg --configure -a
   local codename minor=${VERSION%.*} keyrings=/etc/apt/keyrings
   codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
   install -d -m 0755 "$keyrings"
@@ -45,16 +48,21 @@ install_packages() {
   systemctl restart containerd
 }
 
-if [ "$INSTALL" = packages ] && ! command -v kubeadm >/dev/null; then
+# Not "is kubeadm there": an installation that was cut off half-way has to be repeated as a whole.
+if [ "$INSTALL" = packages ] && ! done_before; then
   install_packages
+  mark_done
 fi
 if ! command -v kubeadm >/dev/null; then
   echo "kubeadm is not on $NODE: set kubernetes.install to packages, or use a template that holds it"
   exit 1
 fi
 found=$(kubeadm version -o short)
-# After an upgrade in place the kubelet has its own version; a joining node must match exactly.
-if [ ! -e /etc/kubernetes/kubelet.conf ] && [ "$found" != "v$VERSION" ]; then
+if [ "$found" != "v$VERSION" ] && [ -e /etc/kubernetes/kubelet.conf ]; then
+  echo "$NODE runs Kubernetes $found, and this program cannot upgrade a living node yet: put kubernetes.version back to ${found#v}"
+  exit 1
+fi
+if [ "$found" != "v$VERSION" ]; then
   echo "the template has Kubernetes $found, the configuration asks for v$VERSION: set kubernetes.version to ${found#v} or build a matching template"
   exit 1
 fi

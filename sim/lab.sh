@@ -25,6 +25,7 @@ LAB_NETNS=/run/netns/$LAB_NAME
 LAB_RUN=/run/esxi-k8s/$LAB # pids, sockets, logs, secrets: lives and dies with the lab
 LAB_STATE=$LAB_RUN/state   # Pulumi's file backend: the simulator keeps its inventory in memory, so state must not outlive it
 LAB_DOCKER_ROOT=$CACHE/labs/$LAB/docker
+LAB_MACHINES=$CACHE/labs/$LAB/machines # there while docker may have machines of this lab, after a reboot too
 LAB_PULUMI_HOME=$CACHE/labs/$LAB/pulumi
 LAB_DOCKER=unix://$LAB_RUN/docker.sock
 LAB_MARK=ESXI_K8S_LAB_RUN=$LAB_RUN # in the environment of every process of the lab, by which it is found again
@@ -85,7 +86,7 @@ lab_pids() {
 }
 
 # Whether anything of the lab is there, healthy or not.
-lab_exists() { [[ -e $LAB_NETNS || -d $LAB_RUN || $(lab_pids) ]]; }
+lab_exists() { [[ -e $LAB_NETNS || -d $LAB_RUN || -e $LAB_MACHINES || $(lab_pids) ]]; }
 
 # Every node's systemd, kubelet and containerd watch files; the kernel's usual 128 watchers for all of root's processes are
 # too few for six nodes. The limit is raised while there is a lab, and put back with the last one.

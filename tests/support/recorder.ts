@@ -149,9 +149,14 @@ export function readStep(command: Declared): { script: string; parameters: Recor
   return { script: text, parameters };
 }
 
-/** The bytes that the mock of a random resource draws: another name gives other bytes. */
+/** The text that the mock of a random password draws: another name gives another text. */
+export function randomText(name: string): string {
+  return name === "frontend-stats-password" ? statsPassword : `drawn for ${name}`;
+}
+
+/** What a key pair of that name is derived from. */
 export function randomBytes(name: string): Buffer {
-  return createHash("sha256").update(name).digest();
+  return createHash("sha256").update(randomText(name)).digest();
 }
 
 export const statsPassword = "StatsPassword24Characters";
@@ -179,9 +184,8 @@ const functionResults: Record<string, (inputs: Properties) => Properties> = {
 /** What a provider adds to the inputs, by resource type. */
 const computed: Record<string, (name: string) => Properties> = {
   "vsphere:index/virtualMachine:VirtualMachine": (name) => ({ uuid: `uuid of ${name}` }),
-  "random:index/randomBytes:RandomBytes": (name) => ({ base64: randomBytes(name).toString("base64") }),
   "random:index/randomId:RandomId": (name) => ({ hex: randomBytes(name).toString("hex").slice(0, 16) }),
-  "random:index/randomPassword:RandomPassword": () => ({ result: statsPassword }),
+  "random:index/randomPassword:RandomPassword": (name) => ({ result: randomText(name) }),
   "command:remote:Command": (name) => ({
     stdout: name.endsWith("-kubeconfig") ? kubeconfigText : `output of ${name}`,
     stderr: "",

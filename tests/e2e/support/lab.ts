@@ -99,3 +99,22 @@ export function killUpAfter(pattern: RegExp, seconds: number): Promise<string> {
     });
   });
 }
+
+/** Collects the command lines of all processes, several times a second, until it is told to stop. */
+export function seeProcesses(seen: Set<string>): { stop: () => Promise<void> } {
+  const stopping = new AbortController();
+  const done = (async () => {
+    while (!stopping.signal.aborted) {
+      for (const line of (await run("ps", ["-ewwo", "args="])).split("\n")) {
+        seen.add(line);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  })();
+  return {
+    stop: () => {
+      stopping.abort();
+      return done;
+    },
+  };
+}

@@ -55,6 +55,7 @@ describe("virtual machines", () => {
     expect(guestinfo(recorded().vm(name), "metadata")).toEqual({
       "instance-id": name,
       "local-hostname": name,
+      "cleanup-guestinfo": ["userdata"],
       network: {
         version: 2,
         ethernets: {
@@ -85,10 +86,10 @@ describe("virtual machines", () => {
     expect(new Set(keys).size).toBe(places.length);
   });
 
-  test("sizes come from the group, and a disk is never smaller than the template's", () => {
+  test("sizes come from the group", () => {
     expect(recorded().vm("master-2").inputs).toMatchObject({ numCpus: 2, memory: 4096, disks: [{ size: 20 }] });
-    expect(recorded().vm("haproxy-1").inputs).toMatchObject({ numCpus: 1, memory: 1024, disks: [{ size: 12 }] });
-    expect(recorded().vm("worker-1").inputs).toMatchObject({ disks: [{ label: "disk0", size: 12 }] });
+    expect(recorded().vm("haproxy-1").inputs).toMatchObject({ numCpus: 1, memory: 1024, disks: [{ size: 20 }] });
+    expect(recorded().vm("worker-1").inputs).toMatchObject({ disks: [{ label: "disk0", size: 8 }] });
   });
 
   test("masters are protected, what can be rebuilt is not", () => {

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { sshKeyPair } from "../../../render/ssh-key";
 import { validConfig, vary } from "../../support/configs";
-import { kubeconfigText, randomBytes, recordOnce, statsPassword, type Declared } from "../../support/recorder";
+import {
+  kubeconfigText,
+  randomBytes,
+  randomText,
+  recordOnce,
+  statsPassword,
+  type Declared,
+} from "../../support/recorder";
 
 // Two HAProxy machines, so that keepalived's step is looked at too.
 const recorded = recordOnce(
@@ -17,9 +24,12 @@ function secretTexts(): Map<string, string> {
     [statsPassword, "password of the statistics page"],
     ["a2V5LTQx", "administrator's key in the kubeconfig"],
   ]);
-  for (const { name } of recorded().ofType("RandomBytes")) {
+  for (const { name } of recorded().ofType("RandomPassword")) {
     const seed = randomBytes(name);
-    texts.set(seed.toString("base64"), `seed ${name}`);
+    texts.set(
+      randomText(name),
+      name === "frontend-stats-password" ? "password of the statistics page" : `seed ${name}`,
+    );
     // The first lines of a private key hold only its header and the public half.
     const lines = sshKeyPair(seed).privateKey.split("\n").slice(3, -2);
     for (const line of lines.filter(({ length }) => length > 20)) {
@@ -60,6 +70,11 @@ const label = ({ type, name }: Declared) => `${type.split(":").at(-1) ?? ""} ${n
 test("no input holds a secret in clear", () => {
   const inputs = recorded().resources.flatMap((it) => leaks(label(it), it.inputs, it.secrets, "clear"));
   expect(inputs).toEqual([]);
+});
+
+test("no secret is drawn by a resource whose id, which is in clear in every state, is its value", () => {
+  const drawn = recorded().resources.filter(({ type }) => type.startsWith("random:"));
+  expect(new Set(drawn.map(({ type }) => type.split(":").at(-1)))).toEqual(new Set(["RandomPassword", "RandomId"]));
 });
 
 test("no lookup holds a secret", () => {
