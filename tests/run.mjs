@@ -1,7 +1,7 @@
 // Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [e2e]
 // A suite that could not run at all counts as failed; nothing is ever skipped.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 const results = [];
 
@@ -73,4 +73,7 @@ for (const { name, passed, failed } of results) {
 const sum = (key) => results.reduce((total, result) => total + result[key], 0);
 const failed = sum("failed");
 if (failed > 0) process.exitCode = 1;
-console.log(`${sum("passed")} passed, ${failed} failed`);
+const summary = `${sum("passed")} passed, ${failed} failed`;
+mkdirSync("artifacts", { recursive: true });
+writeFileSync("artifacts/summary", `${summary}\n`);
+console.log(summary);
