@@ -43,8 +43,10 @@ defaults
     timeout server 1h
     option clitcpka
     option srvtcpka
-    timeout check 1s
-    default-server inter 1s fastinter 500ms downinter 1s fall 2 rise 2 on-marked-down shutdown-sessions
+    # Checks are patient: connections find another server by themselves, and while etcd elects a leader no master is
+    # ready for a moment, which must not close every door at once.
+    timeout check 3s
+    default-server inter 1s fastinter 1s downinter 1s fall 3 rise 1 on-marked-down shutdown-sessions
 
 frontend kube-apiserver
     bind :6443
