@@ -17,10 +17,9 @@ export KUBECONFIG=/etc/kubernetes/admin.conf
 
 # A node of this name that was torn in the middle of its join, or whose machine was replaced, is forgotten. One that
 # lives is not: a join key admits nodes, it does not remove any.
-describe() { kubectl get node "$name" --ignore-not-found -o "jsonpath=$1"; }
-ready=$(describe '{.status.conditions[?(@.type=="Ready")].status}')
-master_label=$(describe '{.metadata.labels.node-role\.kubernetes\.io/control-plane}x')
-if [ "$ready" = True ] || { [ "$role" = worker ] && [ "$master_label" != x ] && [ -n "$master_label" ]; }; then
+ready=$(kubectl get node "$name" --ignore-not-found -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')
+masters=$(kubectl get nodes -l node-role.kubernetes.io/control-plane -o name)
+if [ "$ready" = True ] || { [ "$role" = worker ] && grep -qx "node/$name" <<<"$masters"; }; then
   echo "there is a living node $name, or a master of that name: it has to go first" >&2
   exit 4
 fi

@@ -35,7 +35,8 @@ ask_for_admission() {
   done <"$work/known_hosts"
   return 1
 }
-retry_for 60 "a master that admits $NODE" ask_for_admission
+# A node that was reset or replaced counts as alive for most of a minute.
+retry_for 120 "a master that admits $NODE" ask_for_admission
 
 value() { sed -n "s/^$1=//p" "$work/admission"; }
 text=${CONFIG//@TOKEN@/$(value token)}
