@@ -13,6 +13,7 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
 done
 ldflags+=(
   -X "github.com/containerd/containerd/v2/version.Version=$(module_version github.com/containerd/containerd/v2)"
+  -X "github.com/flannel-io/flannel/pkg/version.Version=$(module_version github.com/flannel-io/flannel)"
   -X "sigs.k8s.io/cri-tools/pkg/version.Version=$(module_version sigs.k8s.io/cri-tools)"
 )
 
@@ -26,7 +27,7 @@ after() {
   (cd flannel-cni && compile tool)
 
   local source version
-  source=$(go list -f '{{.Module.Dir}}' k8s.io/kubernetes/cmd/kubelet/app)
+  source=$(module_folder k8s.io/kubernetes)
   version=$(sed -nE 's/^\tPauseVersion = "(.*)"$/\1/p' "$source/cmd/kubeadm/app/constants/constants.go")
   gcc -Os -Wall -static -s -DVERSION="$version" -o "$bin/pause" "$source/build/pause/linux/pause.c"
 }

@@ -5,7 +5,5 @@ official_cli_brings=it
 ldflags=(-X github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=4.25.0)
 
 before() {
-  local source
-  source=$(go list -f '{{.Module.Dir}}' github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/provider 2>>"$log")
-  cp "$source/cmd/pulumi-resource-kubernetes/schema.json" pulumi-resource-kubernetes/
+  cp "$(module_folder github.com/pulumi/pulumi-kubernetes/provider/v4)/cmd/pulumi-resource-kubernetes/schema.json" pulumi-resource-kubernetes/
 }
