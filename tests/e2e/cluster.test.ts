@@ -50,11 +50,11 @@ async function inventory(): Promise<Record<string, string>> {
   return Object.fromEntries(rows.flatMap(([name = "", , host = ""]) => (name in machines ? [[name, host]] : [])));
 }
 
-/** The masters that HAProxy sends connections to, from its statistics page. */
+/** The masters that HAProxy sends connections to, from its statistics page; also those (`UP 1/3`) whose checks begin to fail. */
 async function mastersUp(): Promise<string[]> {
   const [url, user, password] = await Promise.all(["statsUrl", "statsUser", "statsPassword"].map(output));
   const page = await inLab("curl", "-sf", "-u", `${String(user)}:${String(password)}`, `${String(url)};csv`);
-  const up = page.split("\n").filter((line) => /^kube-apiserver,master-\d,.*,UP,/.test(line));
+  const up = page.split("\n").filter((line) => /^kube-apiserver,master-\d,.*,UP( \d+\/\d+)?,/.test(line));
   return up.map((line) => line.split(",")[1] ?? "").sort();
 }
 
