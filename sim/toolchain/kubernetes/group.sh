@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # sourced by ../build, with which it shares its variables
-description='Kubernetes, etcd, CoreDNS, flannel, containerd'
+description='Kubernetes, etcd, CoreDNS, flannel, containerd, the provisioner of volumes'
 needs=(gcc)
 # no_btrfs: the lab's containerd uses overlayfs. The other two make flannel's cgo build share its packages with the rest.
 tags=netgo,osusergo,no_btrfs
@@ -15,6 +15,8 @@ ldflags+=(
   -X "github.com/containerd/containerd/v2/version.Version=$(module_version github.com/containerd/containerd/v2)"
   -X "github.com/flannel-io/flannel/pkg/version.Version=$(module_version github.com/flannel-io/flannel)"
   -X "sigs.k8s.io/cri-tools/pkg/version.Version=$(module_version sigs.k8s.io/cri-tools)"
+  # Only the provisioner has such a variable in its main package.
+  -X "main.VERSION=$(module_version github.com/rancher/local-path-provisioner)"
 )
 
 # The udp backend of flannel, which nothing uses, is in C and cannot be left out.
@@ -25,6 +27,8 @@ after() {
   mv "$bin/flannel" "$bin/flanneld"
   # flannel's CNI plugin: only old releases of the CNI plugins have it, and a module graph has one release of a module.
   (cd flannel-cni && compile tool)
+  # By itself: it spells the name of a package in capitals that others spell without.
+  compile github.com/rancher/local-path-provisioner
 
   local source version
   source=$(module_folder k8s.io/kubernetes)

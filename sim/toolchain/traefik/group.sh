@@ -1,0 +1,28 @@
+# shellcheck shell=bash disable=SC2034,SC2154  # sourced by ../build, with which it shares its variables
+description='Traefik with its dashboard, the definitions of its Kubernetes objects'
+needs=(npm)
+traefik=github.com/traefik/traefik/v3
+version=$(module_version "$traefik")
+ldflags=(-X "$traefik/pkg/version.Version=${version#v}")
+
+# The module has the dashboard's sources, and where its pages are to be embedded a folder without any.
+before() {
+  cp -r "$(module_folder "$traefik")" module
+  chmod -R u+w module
+  go mod edit -replace "$traefik=./module"
+  cp webui/* module/webui/
+  cd module/webui || return
+  # Answers invented for its development, with a library of their own.
+  rm -r src/mocks/*
+  echo 'export const worker = undefined' >src/mocks/browser.ts
+  npm ci --ignore-scripts --legacy-peer-deps --no-audit --no-fund --loglevel=error >>"$log" 2>&1
+  node_modules/.bin/vite build >>"$log" 2>&1
+  cd ../..
+}
+
+# controller-gen reads the Go types that Traefik itself works with.
+after() {
+  "$bin/controller-gen" crd:maxDescLen=0 output:crd:dir="$folder/crds" \
+    paths="$traefik/pkg/provider/kubernetes/crd/traefikio/v1alpha1" >>"$log" 2>&1
+  rm "$bin/controller-gen"
+}
