@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help preflight up preview down kubeconfig kubectl sim-shell sim-down test test-unit test-e2e lint bench
+.PHONY: help preflight up preview down kubeconfig kubectl demo-check ui sim-shell sim-down test test-unit test-charts test-e2e lint crds bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -44,6 +44,12 @@ kubeconfig: ## print the administrator's kubeconfig
 kubectl: ## one call, output only: make kubectl ARGS='get nodes'
 	$(IN) tools/kubectl $(STACK) $(ARGS)
 
+demo-check: ## ask the demonstration by all its host names; ends with `n/3 sources answer`
+	$(IN) node tools/demo-check.mjs $(STACK)
+
+ui: ## publish the lab's web pages on loopback: Consul, Traefik dashboard, HAProxy statistics, demonstration
+	node tools/ui.mjs $(STACK)
+
 sim-shell: ## a shell in the lab's network, with kubectl and pulumi ready
 	$(IN) tools/shell $(STACK)
 
@@ -51,16 +57,24 @@ sim-down: ## remove the simulated lab without a trace; built tools stay in the c
 	sim/down
 
 test: ## every test, end to end on a simulated lab of its own
-	node tests/run.mjs unit lint toolchain e2e
+	node tests/run.mjs unit lint toolchain charts e2e
 
 test-unit: ## unit tests: seconds, needs only npm
 	node tests/run.mjs unit
+
+test-charts: ## the Helm charts: lint, rendering, refused values
+	node tests/run.mjs charts
 
 test-e2e: ## end-to-end tests on a simulated lab of their own
 	node tests/run.mjs e2e
 
 lint: ## types, ESLint, Prettier, shellcheck
 	node tests/run.mjs lint
+
+crds: ## write the definitions of Traefik's objects to charts/crds, generated from its source
+	sim/toolchain/build traefik
+	rm -f charts/crds/*
+	cp "$$(dirname "$$(sim/toolchain/build --print traefik)")"/crds/*.yaml charts/crds/
 
 bench: node_modules ## a whole pulumi up against what kubeadm alone needs in it, in one run
 	node tools/bench.mjs

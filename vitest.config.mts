@@ -14,6 +14,7 @@ export default defineConfig({
           isolate: false,
         },
       },
+      { test: { name: "charts", include: ["tests/charts/**/*.test.ts"] } },
       {
         test: {
           name: "e2e",

@@ -17,6 +17,8 @@ export interface HaproxyFrontendArgs {
   masters: Backend[];
   /** Servers of ports 80 and 443. */
   workers: Backend[];
+  /** The ingress controller expects the PROXY protocol. */
+  proxyProtocol: boolean;
 }
 
 const statsPort = 8404;
@@ -60,6 +62,7 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
         masters: args.masters,
         workers: args.workers,
         ingressNodePorts: config.ingressNodePorts,
+        proxyProtocol: args.proxyProtocol,
         stats: { port: statsPort, user: statsUser, password },
       }),
     );

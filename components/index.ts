@@ -1,5 +1,10 @@
+export { Authority } from "./authority";
+export { ConsulKv } from "./consul-kv";
+export { Demo } from "./demo";
 export { EsxiCluster } from "./esxi-cluster";
 export { HaproxyFrontend } from "./haproxy-frontend";
 export { K8sControlPlane } from "./k8s-control-plane";
-export { knownHosts } from "./machine";
+export { addressesByName, knownHosts } from "./machine";
+export { Storage } from "./storage";
+export { TraefikIngress } from "./traefik-ingress";
 export { WorkerPool } from "./worker-pool";

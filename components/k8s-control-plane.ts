@@ -9,7 +9,7 @@ import type { EsxiCluster } from "./esxi-cluster";
 import { Flannel } from "./flannel";
 import type { HaproxyFrontend } from "./haproxy-frontend";
 import { Joining } from "./joining";
-import type { Machine } from "./machine";
+import type { Machine, MachineStep } from "./machine";
 
 export interface K8sControlPlaneArgs {
   esxi: EsxiCluster;
@@ -130,6 +130,12 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     this.registerOutputs({ apiUrl: this.apiUrl, kubeconfig: this.kubeconfig });
   }
 
+  /** Runs a step that needs the cluster rather than a node: on the first master, with kubectl. */
+  run(name: string, step: Omit<MachineStep, "changesNode">, opts: Parameters<Machine["run"]>[2]): remote.Command {
+    const [first] = this.machines as [Machine];
+    return first.run(name, { ...step, changesNode: false }, opts);
+  }
+
   /** Makes a machine ready for kubeadm. */
   prepare(machine: Machine): remote.Command {
     const { install, version } = this.kubernetes;
@@ -151,12 +157,10 @@ export class K8sControlPlane extends pulumi.ComponentResource {
       taints,
     });
     const name = machine.machineName;
-    const [first] = this.machines as [Machine];
-    return first.run(
+    return this.run(
       `${name}-label`,
       {
         script: "label-node",
-        changesNode: false,
         parameters: {
           TARGET: name,
           LABELS: Object.entries(labels)

@@ -33,6 +33,8 @@ export interface MachineArgs {
 export interface MachineStep {
   /** File in scripts/ without `.sh`; also names the step in logs. */
   script: string;
+  /** File in scripts/ without `.sh`, whose functions the script uses. */
+  library?: string;
   /** Parameters that hold no secret. */
   parameters?: pulumi.Input<Record<string, pulumi.Input<string | number>>>;
   /** What the script reads from standard input; the only way for secrets. */
@@ -101,7 +103,15 @@ export class Machine extends pulumi.ComponentResource {
   }
 
   private command(name: string, step: MachineStep, opts: pulumi.CustomResourceOptions): remote.Command {
-    const { script, parameters = {}, stdin, changesNode = true, timeoutSeconds = 300, secretOutput = false } = step;
+    const {
+      script,
+      library,
+      parameters = {},
+      stdin,
+      changesNode = true,
+      timeoutSeconds = 300,
+      secretOutput = false,
+    } = step;
     const node = this.machineName;
     return new remote.Command(
       name,
@@ -110,7 +120,7 @@ export class Machine extends pulumi.ComponentResource {
         create: pulumi
           .output(parameters)
           .apply((resolved) =>
-            stepCommand({ name: script, node, script, parameters: resolved, changesNode, timeoutSeconds }),
+            stepCommand({ name: script, node, script, library, parameters: resolved, changesNode, timeoutSeconds }),
           ),
         stdin,
         triggers: [this.identity],
@@ -194,4 +204,9 @@ export function knownHosts(machines: Machine[]): pulumi.Output<string> {
   return pulumi
     .all(machines.map(({ address, hostKey }) => pulumi.interpolate`${address} ${hostKey}`))
     .apply((lines) => lines.join("\n"));
+}
+
+/** Addresses of machines by their names. */
+export function addressesByName(machines: Machine[]): Record<string, string> {
+  return Object.fromEntries(machines.map(({ machineName, address }) => [machineName, address]));
 }

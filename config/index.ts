@@ -5,10 +5,13 @@ import type { StackConfig } from "./schema";
 export type { MachineSize, NodeConfig, StackConfig, Taint } from "./schema";
 
 /** Keys whose value is a text even if it looks like JSON. */
-const textKeys = ["vcenterPassword"];
+const textKeys = ["vcenterPassword", "ingressCertificateKey"];
 
-/** A stack's configuration with its secret wrapped again. */
-export type LoadedConfig = Omit<StackConfig, "vcenterPassword"> & { vcenterPassword: pulumi.Output<string> };
+/** A stack's configuration with its secrets wrapped again. */
+export type LoadedConfig = Omit<StackConfig, "vcenterPassword" | "ingressCertificateKey"> & {
+  vcenterPassword: pulumi.Output<string>;
+  ingressCertificateKey?: pulumi.Output<string>;
+};
 
 /**
  * Reads and checks the configuration of the current stack. The only place that touches `pulumi.Config`.
@@ -26,8 +29,12 @@ export function loadConfig(): LoadedConfig {
   const encrypted = new Set(Object.keys(raw).filter((name) => isEncrypted(prefix + name)));
 
   try {
-    const { vcenterPassword, ...config } = parseConfig(raw, pulumi.getStack(), encrypted);
-    return { ...config, vcenterPassword: pulumi.secret(vcenterPassword) };
+    const { vcenterPassword, ingressCertificateKey, ...config } = parseConfig(raw, pulumi.getStack(), encrypted);
+    return {
+      ...config,
+      vcenterPassword: pulumi.secret(vcenterPassword),
+      ingressCertificateKey: ingressCertificateKey === undefined ? undefined : pulumi.secret(ingressCertificateKey),
+    };
   } catch (error) {
     // A RunError is printed without a stack trace, which would bury the list of problems.
     throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;

@@ -1,4 +1,4 @@
-import type { NodeConfig } from "./schema";
+import type { NodeConfig, StackConfig, Taint } from "./schema";
 
 /** A group of machines as the configuration writes it. */
 interface Group {
@@ -13,4 +13,10 @@ export function byName({ nodes }: Group): [string, NodeConfig][] {
 /** Names and addresses of the machines of some groups. */
 export function backends(...groups: Group[]): { name: string; address: string }[] {
   return groups.flatMap((group) => byName(group).map(([name, { address }]) => ({ name, address })));
+}
+
+/** The worker pools whose nodes take pods that tolerate no taint. */
+export function schedulable(workers: StackConfig["workers"]): Group[] {
+  const repels = ({ effect }: Taint) => effect !== "PreferNoSchedule";
+  return Object.values(workers).filter(({ taints }) => !taints.some(repels));
 }

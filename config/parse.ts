@@ -6,7 +6,7 @@ import { stackConfig, type StackConfig } from "./schema";
 const placeholder = "CHANGE-ME";
 
 /** Keys whose values must never be printed. */
-const secretKeys = ["vcenterPassword"] as const;
+const secretKeys = ["vcenterPassword", "ingressCertificateKey"] as const;
 
 /**
  * Checks the values of a stack's configuration.

@@ -1,4 +1,6 @@
 import { contains, hasNoHostBits, isNetworkOrBroadcast, overlap, parseNetwork } from "./addresses";
+import { ingressProblems } from "./ingress-problems";
+import { routeProblems } from "./route-problems";
 import type { NodeConfig, StackConfig } from "./schema";
 import { defaultKubernetesVersion, supportedKubernetesMinors } from "./versions";
 
@@ -18,8 +20,11 @@ interface PlacedNode extends NodeConfig {
   path: string;
 }
 
-/** What shapes alone cannot express: everything about a configuration's values that would fail later, or worse, not fail. */
-export function findProblems(config: StackConfig): Problem[] {
+/**
+ * What shapes alone cannot express: everything about a configuration's values that would fail later, or worse, not fail.
+ * @param now the time at which a certificate has to be valid
+ */
+export function findProblems(config: StackConfig, now = new Date()): Problem[] {
   const nodes = placedNodes(config);
   return [
     ...networkProblems(config),
@@ -27,6 +32,8 @@ export function findProblems(config: StackConfig): Problem[] {
     ...placementProblems(config, nodes),
     ...highAvailabilityProblems(config),
     ...versionProblems(config),
+    ...ingressProblems(config, now),
+    ...routeProblems(config),
   ];
 }
 

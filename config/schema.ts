@@ -48,6 +48,37 @@ const taint = z.strictObject({
 /** A piece of a kubeadm configuration document that is merged over what this project renders. */
 const overrides = z.record(z.string(), z.json()).default({});
 
+/** A part of Traefik's dynamic configuration. None by default: Traefik refuses all of it for a part that is there and empty. */
+const section = z.record(z.string(), z.json()).optional();
+
+/** Key in Consul's store. */
+const kvKey = z.string().regex(/^(?!esxi-k8s\/)[^/\s\p{Cc}][^\s\p{Cc}]*$/u, {
+  error: "a key without a leading slash and white space, not below esxi-k8s/",
+});
+/** A DNS name of one or more labels. */
+const domain = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$/, {
+    error: "a domain name such as apps.example.org, in lower case",
+  });
+const quantity = z.string().regex(/^[1-9]\d*(Mi|Gi|Ti)$/, { error: "a size such as 1Gi" });
+
+/** A Helm release: from charts/ of this project, or the official chart. */
+const release = {
+  /** The official chart instead of the one in charts/. It gets the same values. */
+  chart: z
+    .strictObject({
+      /** URL of the chart repository. */
+      repository: z.url({ protocol: /^https$/, error: "an https URL" }),
+      /** Version of the chart, exact. */
+      version: text,
+    })
+    .optional(),
+  /** Merged over the values that this project gives the chart. */
+  values: overrides,
+};
+
 /**
  * The whole configuration of a stack (`Pulumi.<stack>.yaml`, namespace `esxi-k8s`).
  * Strict everywhere: an unknown key is an error, so that a typing error never passes for a default.
@@ -165,6 +196,73 @@ export const stackConfig = z.strictObject({
       }),
     )
     .default({}),
+
+  /** The default StorageClass. */
+  storage: z
+    .strictObject(
+      {
+        /**
+         * `local-path`: folders on the nodes' own disks, by Rancher's provisioner; a volume stays on its node.
+         * `none`: the cluster gets its StorageClass from somebody else.
+         */
+        type: z.enum(["local-path", "none"]).default("local-path"),
+        /** Folder on every node that receives the volumes of `local-path`. */
+        path: z
+          .string()
+          .regex(/^(\/[A-Za-z0-9._-]+)+$/, { error: "an absolute path" })
+          .default("/var/lib/local-path-provisioner"),
+      },
+      { error: "a mapping such as { type: local-path }" },
+    )
+    .prefault({}),
+
+  /** Consul: the key-value store in which people edit routes. */
+  consul: z
+    .strictObject({
+      /** Default true. */
+      enabled: z.boolean().default(true),
+      /** Servers, an odd number. Three share nodes where there are fewer; more need a worker each. Default 3. */
+      replicas: z.int().min(1).max(7).default(3),
+      /** Size of each server's volume. Default 1Gi. */
+      storageSize: quantity.default("1Gi"),
+      /** StorageClass of the volumes. Default: the cluster's default one. */
+      storageClass: dnsLabel.optional(),
+      /**
+       * Entries that this stack owns, by key; Traefik reads those below `traefik/`. They stand in clear in the stack's state.
+       * Whatever else is in the store belongs to those who put it there, and is left alone.
+       */
+      kv: z.record(kvKey, z.string()).default({}),
+      ...release,
+    })
+    .prefault({}),
+
+  /** Traefik: the ingress controller behind ports 80 and 443 of the frontend. */
+  ingress: z
+    .strictObject({
+      /** Default true. */
+      enabled: z.boolean().default(true),
+      /** Domain of the host names that this project adds: `traefik.`, `consul.` and those of the demonstration. */
+      domain: domain.default("k8s.internal"),
+      /** Pods, at most one on a worker. Default: one on every worker that takes pods. */
+      replicas: z.int().min(1).optional(),
+      /** Answer every request on port 80 with a redirect to HTTPS. Default false. */
+      redirectToHttps: z.boolean().default(false),
+      /**
+       * Certificate in PEM, its chain behind it, for host names that bring none of their own; its key is
+       * `ingressCertificateKey`. Default: one for `domain` and the names below it, from an authority of the stack's own.
+       */
+      certificate: text.optional(),
+      /** Routers, services and middlewares of Traefik's file provider (`http:`, `tcp:`, `udp:`, `tls:`). */
+      dynamic: z.strictObject({ http: section, tcp: section, udp: section, tls: section }).default({}),
+      ...release,
+    })
+    .prefault({}),
+
+  /** Private key of `ingress.certificate` in PEM; set with `pulumi config set --secret`. */
+  ingressCertificateKey: text.optional(),
+
+  /** Deploy a small application that is reached by three host names, one of each source. Default false. */
+  demo: z.boolean().default(false),
 });
 
 /** A configuration whose shape is right; `findProblems` judges whether its values make sense together. */

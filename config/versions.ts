@@ -11,3 +11,9 @@ export const flannelVersion = "0.28.0";
 
 /** The CNI plugin that flannel's own manifest of this version pairs with it. */
 export const flannelCniPluginVersion = "1.8.0-flannel1";
+
+/** Newest whose Go module builds without modules that are withdrawn. */
+export const localPathProvisionerVersion = "0.0.30";
+
+/** A shell for what prepares volumes, and the demonstration's web server. */
+export const busyboxVersion = "1.36";

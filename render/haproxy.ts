@@ -10,12 +10,16 @@ export interface HaproxySettings {
   /** Workers, which pass 80 and 443 to the ingress controller's node ports. */
   workers: Backend[];
   ingressNodePorts: { http: number; https: number };
+  /** Tell the ingress controller the client's address (PROXY protocol, version 2); it has to expect that. */
+  proxyProtocol: boolean;
   /** Login of the statistics page. */
   stats: { port: number; user: string; password: string };
 }
 
 /** haproxy.cfg of the frontend: layer 4 only, TLS ends at the API servers and at the ingress controller. */
-export function haproxyConfig({ masters, workers, ingressNodePorts, stats }: HaproxySettings): string {
+export function haproxyConfig(settings: HaproxySettings): string {
+  const { masters, workers, ingressNodePorts, proxyProtocol, stats } = settings;
+  const ingressCheck = proxyProtocol ? "check send-proxy-v2" : "check";
   const servers = (backends: Backend[], port: number, check: string) =>
     backends.map(({ name, address }) => `    server ${name} ${address}:${String(port)} ${check}`).join("\n");
 
@@ -69,7 +73,7 @@ frontend http
 
 backend http
     balance leastconn
-${servers(workers, ingressNodePorts.http, "check")}
+${servers(workers, ingressNodePorts.http, ingressCheck)}
 
 frontend https
     bind :443
@@ -77,7 +81,7 @@ frontend https
 
 backend https
     balance leastconn
-${servers(workers, ingressNodePorts.https, "check")}
+${servers(workers, ingressNodePorts.https, ingressCheck)}
 
 frontend stats
     mode http

@@ -1,12 +1,11 @@
-import { toYaml } from "./yaml";
 import type { Taint } from "../config";
+import { merge, type Document } from "./merge";
+import { toYaml } from "./yaml";
 
 /** Where on a joining node its short-lived credentials are filled in; no text that leaves the program holds them. */
 export const placeholders = { token: "@TOKEN@", caHash: "@CA_HASH@", certificateKey: "@CERTIFICATE_KEY@" } as const;
 
 const apiVersion = "kubeadm.k8s.io/v1beta4";
-
-type Document = Record<string, unknown>;
 
 export interface NodeSettings {
   /** Node name, equal to the machine's host name. */
@@ -96,20 +95,6 @@ function nodeRegistration({ name, address, taints, ignorePreflightErrors }: Node
     ...(ignorePreflightErrors.length > 0 && { ignorePreflightErrors }),
     ...(taints && { taints }),
   };
-}
-
-/** `over` wins; objects are merged key by key, everything else is replaced whole. */
-export function merge(base: Document, over: Document): Document {
-  const merged = { ...base };
-  for (const [key, value] of Object.entries(over)) {
-    const existing = merged[key];
-    merged[key] = isObject(existing) && isObject(value) ? merge(existing, value) : value;
-  }
-  return merged;
-}
-
-function isObject(value: unknown): value is Document {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function documents(...all: Document[]): string {

@@ -9,6 +9,8 @@ export interface Step {
   node: string;
   /** File in scripts/, without `.sh`. */
   script: string;
+  /** File in scripts/, without `.sh`, whose functions the script uses. */
+  library?: string;
   /** Parameters, visible as environment variables; never secrets, those travel through standard input. */
   parameters: Record<string, string | number>;
   /** False for a step that only reads, or changes the cluster alone: it needs no log on the node and waits for no other. */
@@ -22,11 +24,12 @@ export function scriptText(name: string): string {
   return readFileSync(join(__dirname, "..", "scripts", `${name}.sh`), "utf8");
 }
 
-/** The command line that runs a step as root: prelude, parameters and script in one text, standard input left free. */
-export function stepCommand({ name, node, script, parameters, changesNode, timeoutSeconds }: Step): string {
+/** The command line that runs a step as root: parameters, prelude and script in one text, standard input left free. */
+export function stepCommand({ name, node, script, library, parameters, changesNode, timeoutSeconds }: Step): string {
   const all = { STEP: name, NODE: node, TIMEOUT: timeoutSeconds, CHANGES_NODE: String(changesNode), ...parameters };
   const exports = Object.entries(all).map(([key, value]) => `export ${key}=${shellQuote(String(value))}`);
-  const text = [...exports, scriptText("prelude"), scriptText(script)].join("\n");
+  const scripts = ["prelude", ...(library === undefined ? [] : [library]), script].map(scriptText);
+  const text = [...exports, ...scripts].join("\n");
   return `exec sudo -n timeout --kill-after=10s ${String(timeoutSeconds)}s bash -c ${shellQuote(text)}`;
 }
 

@@ -1,4 +1,4 @@
-// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [e2e]
+// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [charts] [e2e]
 // A suite that could not run at all counts as failed; nothing is ever skipped.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -48,7 +48,13 @@ const suites = {
   toolchain: () => {
     check("go vet and go test of the tool chain's own code", "sim/toolchain/build --test");
   },
-  e2e: () => vitest("e2e"),
+  charts: () => {
+    if (check("Helm and what Traefik's definitions are made from", "sim/toolchain/build helm traefik"))
+      vitest("charts");
+  },
+  e2e: () => {
+    if (check("the browser that the tests use", "sim/prepare chromium:chromium")) vitest("e2e");
+  },
 };
 
 const wanted = process.argv.slice(2);

@@ -2,6 +2,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceOutputsRequest, RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { createHash } from "node:crypto";
 import { beforeAll, vi } from "vitest";
+import type { ApiClient } from "../../components/api-client";
+import { issue, type Issued } from "./certificates";
 import type { RawConfig } from "./configs";
 
 /** Marks of Pulumi's wire format. */
@@ -62,6 +64,8 @@ export class Recording {
   readonly resources: Declared[] = [];
   readonly calls: Call[] = [];
   readonly exports: Record<string, Exported> = {};
+  /** Kubeconfigs with which the program itself, rather than a provider, wanted to speak to the API server. */
+  readonly apiClients: string[] = [];
 
   /** The one resource of this type and name; the type may be given by its last part. */
   get(type: string, name: string): Declared {
@@ -79,6 +83,10 @@ export class Recording {
 
   command(name: string): Declared {
     return this.get("command:remote:Command", name);
+  }
+
+  release(name: string): Declared {
+    return this.get("Release", name);
   }
 
   vm(name: string): Declared {
@@ -159,6 +167,28 @@ export function randomBytes(name: string): Buffer {
   return createHash("sha256").update(randomText(name)).digest();
 }
 
+/** The hash that the mock of a random password adds to it. */
+export function bcryptHash(name: string): string {
+  return `$2a$10$${randomBytes(name).toString("hex").slice(0, 53)}`;
+}
+
+/** The token of Consul that is derived from a random password. */
+export function consulTokenOf(name: string): string {
+  const hex = randomBytes(name).toString("hex");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join("-");
+}
+
+const issued = new Map<string, Promise<Issued>>();
+const day = 24 * 60 * 60 * 1000;
+
+/** What the mock of the command that issues a certificate prints: the same for a name as long as the tests run. */
+export function issuedCertificate(name: string, days = 365): Promise<Issued> {
+  const key = `${name} ${days}`;
+  const known = issued.get(key) ?? issue(new Date(Date.now() - day), new Date(Date.now() + days * day));
+  issued.set(key, known);
+  return known;
+}
+
 export const statsPassword = "StatsPassword24Characters";
 export const kubeconfigText =
   "apiVersion: v1\nkind: Config\nusers: [{ name: admin, user: { client-key-data: a2V5LTQx } }]\n";
@@ -182,10 +212,17 @@ const functionResults: Record<string, (inputs: Properties) => Properties> = {
 };
 
 /** What a provider adds to the inputs, by resource type. */
-const computed: Record<string, (name: string) => Properties> = {
+const computed: Record<
+  string,
+  (name: string, options: { certificateDays?: number }) => Properties | Promise<Properties>
+> = {
   "vsphere:index/virtualMachine:VirtualMachine": (name) => ({ uuid: `uuid of ${name}` }),
   "random:index/randomId:RandomId": (name) => ({ hex: randomBytes(name).toString("hex").slice(0, 16) }),
-  "random:index/randomPassword:RandomPassword": (name) => ({ result: randomText(name) }),
+  "random:index/randomPassword:RandomPassword": (name) => ({ result: randomText(name), bcryptHash: bcryptHash(name) }),
+  "command:local:Command": async (name, { certificateDays }) => ({
+    stdout: JSON.stringify(await issuedCertificate(name, certificateDays)),
+    stderr: "",
+  }),
   "command:remote:Command": (name) => ({
     stdout: name.endsWith("-kubeconfig") ? kubeconfigText : `output of ${name}`,
     stderr: "",
@@ -203,16 +240,41 @@ interface Monitor {
   registerResourceOutputs(request: RegisterResourceOutputsRequest, callback: Callback): void;
 }
 
+interface ProgramOptions {
+  preview?: boolean;
+  built?: boolean;
+  stack?: string;
+  encrypted?: string[];
+  recording?: Recording;
+  others?: Record<string, string>;
+  api?: ApiClient;
+  certificateDays?: number;
+}
+
+const nothingThere: ApiClient = () => Promise.resolve({ items: [] });
+
 /**
  * Runs index.ts, the program itself, against mocks.
  * @param raw the values below `esxi-k8s:`
  * @param preview true for what `pulumi preview` shows before anything exists
+ * @param built true for a preview when everything exists already
  * @param recording filled as the program goes on, so that it can be read when the program fails
  * @param others configuration of other namespaces
+ * @param api answers what the program itself asks the API server; by default there is nothing
+ * @param certificateDays days that certificates are valid which the stack's authority issued
  */
 export async function runProgram(
   raw: RawConfig,
-  { preview = false, stack = "test", encrypted = ["vcenterPassword"], recording = new Recording(), others = {} } = {},
+  {
+    preview = false,
+    built = !preview,
+    stack = "test",
+    encrypted = ["vcenterPassword", "ingressCertificateKey"],
+    recording = new Recording(),
+    others = {},
+    api = nothingThere,
+    certificateDays,
+  }: ProgramOptions = {},
 ): Promise<Recording> {
   const states = new Map<string, Properties>();
   await pulumi.runtime.setMocks(
@@ -226,7 +288,7 @@ export async function runProgram(
         return { ...(inputs as Properties), ...result(inputs as Properties) };
       },
       newResource: ({ type, name, custom }) => ({
-        id: custom && !preview ? `id of ${name}` : "",
+        id: custom && built ? `id of ${name}` : "",
         state: states.get(`${type} ${name}`) ?? {},
       }),
     },
@@ -241,7 +303,8 @@ export async function runProgram(
   monitor.registerResource = async (request, callback) => {
     const sent = request.getObject()?.toJavaScript() ?? {};
     const declared = describe(request, sent);
-    states.set(`${declared.type} ${declared.name}`, { ...sent, ...computedState(declared, preview) });
+    const added = await computed[declared.type]?.(declared.name, { certificateDays });
+    states.set(`${declared.type} ${declared.name}`, { ...sent, ...addedState(declared, added ?? {}, built) });
     await register(request, (error, response) => {
       if (!error) {
         declared.urn = response.getUrn();
@@ -270,7 +333,16 @@ export async function runProgram(
   );
 
   vi.resetModules();
-  const program: Record<string, unknown> = await import("../../index.js");
+  // No test waits for a network.
+  vi.doMock("../../components/api-client", () => ({
+    apiClient: (kubeconfig: string) => {
+      recording.apiClients.push(kubeconfig);
+      return api;
+    },
+  }));
+  const program: Record<string, unknown> = await import("../../index.js").finally(() => {
+    vi.doUnmock("../../components/api-client");
+  });
   for (const [name, value] of Object.entries(program)) {
     const output = pulumi.output(value);
     recording.exports[name] = await inspect(output);
@@ -280,7 +352,7 @@ export async function runProgram(
 }
 
 /** Runs the program once for all tests of a file or group. */
-export function recordOnce(raw: RawConfig, options: { preview?: boolean; stack?: string } = {}): () => Recording {
+export function recordOnce(raw: RawConfig, options: ProgramOptions = {}): () => Recording {
   let recording: Recording | undefined;
   beforeAll(async () => {
     recording = await runProgram(raw, options);
@@ -317,10 +389,10 @@ function describe(request: RegisterResourceRequest, sent: Properties): Declared 
   };
 }
 
-/** What the provider adds to the inputs, secret where the engine would make it so, unknown in a preview. */
-function computedState({ type, name, additionalSecretOutputs }: Declared, preview: boolean): Properties {
-  const added = Object.entries(computed[type]?.(name) ?? {}).map(([key, value]) => {
-    const shown = preview ? wire.unknown : value;
+/** What the provider adds to the inputs, secret where the engine would make it so, unknown until it is built. */
+function addedState({ additionalSecretOutputs }: Declared, properties: Properties, built: boolean): Properties {
+  const added = Object.entries(properties).map(([key, value]) => {
+    const shown = built ? value : wire.unknown;
     const secret = additionalSecretOutputs.includes(key);
     return [key, secret ? { [wire.kind]: wire.secret, value: shown } : shown];
   });

@@ -49,6 +49,13 @@ describe("an invalid configuration is refused with one line a problem", () => {
     );
   });
 
+  test("TLS without a value is none", () => {
+    const routers = { db: { rule: "HostSNI(`db.example.org`)", service: "db", tls: null } };
+    expect(complaint({ ...validConfig(), ingress: { dynamic: { tcp: { routers } } } }, ["vcenterPassword"])).toContain(
+      "ingress.dynamic.tcp.routers.db.tls: got nothing, expected TLS",
+    );
+  });
+
   test("an empty file names every required key", () => {
     expect(complaint({}, [])).toBe(
       message("test", [
@@ -91,6 +98,22 @@ describe("a valid configuration is accepted", () => {
       kubelet: {},
       kubeProxy: {},
     });
+    expect(config.storage).toEqual({ type: "local-path", path: "/var/lib/local-path-provisioner" });
+    expect(config.consul).toEqual({ enabled: true, replicas: 3, storageSize: "1Gi", kv: {}, values: {} });
+    expect(config.ingress).toEqual({
+      enabled: true,
+      domain: "k8s.internal",
+      redirectToHttps: false,
+      dynamic: {},
+      values: {},
+    });
+    expect(config.demo).toBe(false);
+  });
+
+  // Traefik drops every route of a file that has an empty section.
+  test("one section of Traefik's dynamic configuration brings no other into being", () => {
+    const dynamic = { http: { middlewares: { compress: { compress: {} } } } };
+    expect(variant({ ingress: { dynamic } }).ingress.dynamic).toEqual(dynamic);
   });
 });
 
@@ -114,6 +137,7 @@ describe("the stacks of the repository", () => {
         "hosts.esxi-2.datastore: got a placeholder, expected a datastore of the second host",
         "template.name: got a placeholder, expected name of an Ubuntu Server LTS template with cloud-init",
         "network.portGroup: got a placeholder, expected port group of the VLAN",
+        "ingress.domain: got a placeholder, expected a domain whose names lead to the frontend, such as k8s.home.arpa",
         "vcenterPassword: got nothing, expected a secret, set with: pulumi config set --secret vcenterPassword",
       ]),
     );

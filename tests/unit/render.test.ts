@@ -4,7 +4,8 @@ import { parse, parseAllDocuments } from "yaml";
 import { metadata, userdata } from "../../render/cloud-init";
 import { haproxyConfig, type HaproxySettings } from "../../render/haproxy";
 import { keepalivedConfig } from "../../render/keepalived";
-import { initConfig, joinConfig, merge, placeholders, type ClusterSettings } from "../../render/kubeadm";
+import { initConfig, joinConfig, placeholders, type ClusterSettings } from "../../render/kubeadm";
+import { merge } from "../../render/merge";
 import { sshKeyPair } from "../../render/ssh-key";
 
 const haproxy: HaproxySettings = {
@@ -18,6 +19,7 @@ const haproxy: HaproxySettings = {
     { name: "worker-2", address: "192.0.2.32" },
   ],
   ingressNodePorts: { http: 30080, https: 30443 },
+  proxyProtocol: true,
   stats: { port: 8404, user: "admin", password: "StatsPassword24Characters" },
 };
 
@@ -55,6 +57,7 @@ describe("rendered files read as before", () => {
   test.each([
     ["haproxy.cfg", () => haproxyConfig(haproxy)],
     ["haproxy-without-workers.cfg", () => haproxyConfig({ ...haproxy, workers: [] })],
+    ["haproxy-without-proxy-protocol.cfg", () => haproxyConfig({ ...haproxy, proxyProtocol: false })],
     ["keepalived.conf", () => keepalivedConfig(keepalived)],
     ["keepalived-alone.conf", () => keepalivedConfig({ ...keepalived, peers: [] })],
     ["kubeadm-init.yaml", () => initConfig(cluster, master)],
@@ -103,6 +106,15 @@ describe("haproxy.cfg", () => {
       expect(line).toContain("check-ssl");
     }
     expect(text).toContain("option httpchk GET /readyz\n");
+  });
+
+  test("the ingress controller alone is told of clients, and only when it expects that", () => {
+    const told = (proxyProtocol: boolean) =>
+      [...haproxyConfig({ ...haproxy, proxyProtocol }).matchAll(/^ {4}server (\S+) \S+:(\d+) .*send-proxy-v2$/gm)].map(
+        ([, name, port]) => `${String(name)} ${String(port)}`,
+      );
+    expect(told(true)).toEqual(["worker-1 30080", "worker-2 30080", "worker-1 30443", "worker-2 30443"]);
+    expect(told(false)).toEqual([]);
   });
 });
 

@@ -72,6 +72,13 @@ describe("the command of a step", () => {
     expect(text.endsWith(scriptText("read-kubeconfig"))).toBe(true);
   });
 
+  test("puts a library between the prelude and the script that uses its functions", () => {
+    const text = sudoArguments(stepCommand({ ...step, library: "consul-api" })).at(-1) ?? "";
+    const parts = ["prelude", "consul-api", "read-kubeconfig"].map(scriptText);
+    expect(text.endsWith(parts.join("\n"))).toBe(true);
+    expect(sudoArguments(stepCommand(step)).at(-1)).not.toContain(scriptText("consul-api"));
+  });
+
   test("gives parameters to the script as they are, whatever they hold", () => {
     fc.assert(
       fc.property(text, text, (first, second) => {

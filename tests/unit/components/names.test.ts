@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { stackFile } from "../../support/configs";
-import { recordOnce } from "../../support/recorder";
+import { consulTokenOf, issuedCertificate, randomText, recordOnce } from "../../support/recorder";
 import { tokens } from "../../support/vsphere";
 
 const sim = stackFile("sim").raw;
@@ -20,11 +20,17 @@ test("a preview before anything exists knows all but what is yet to be made", ()
   const known = Object.entries(previewed().exports)
     .filter(([, exported]) => exported.known)
     .map(([name]) => name);
-  expect(known.sort()).toEqual(["apiUrl", "frontendAddress", "masters", "sshUser", "statsUrl", "statsUser", "workers"]);
+  expect(known.sort()).toEqual(
+    [
+      ...["apiUrl", "consulUrl", "dashboardUrl", "dashboardUser", "demoHosts", "frontendAddress", "ingressHosts"],
+      ...["masters", "sshUser", "statsUrl", "statsUser", "workers"],
+    ].sort(),
+  );
 });
 
-test("the stack's outputs", () => {
-  const { kubeconfig, sshKnownHosts, sshPrivateKey, statsPassword, ...plain } = recorded().exports;
+test("the stack's outputs", async () => {
+  const { kubeconfig, sshKnownHosts, sshPrivateKey, statsPassword, ...others } = recorded().exports;
+  const { certificateAuthority, consulToken, consulBootstrapToken, dashboardPassword, ...plain } = others;
   expect(Object.fromEntries(Object.entries(plain).map(([name, { value }]) => [name, value]))).toEqual({
     apiUrl: "https://10.20.0.10:6443",
     frontendAddress: "10.20.0.10",
@@ -33,10 +39,27 @@ test("the stack's outputs", () => {
     statsUrl: "http://10.20.0.10:8404/stats",
     statsUser: "admin",
     sshUser: "k8s",
+    consulUrl: "https://consul.lab.localhost/ui/",
+    dashboardUrl: "https://traefik.lab.localhost/dashboard/",
+    dashboardUser: "admin",
+    demoHosts: {
+      kubernetes: "demo-kubernetes.lab.localhost",
+      file: "demo-file.lab.localhost",
+      consul: "demo-consul.lab.localhost",
+    },
+    ingressHosts: {
+      kubernetes: ["traefik.lab.localhost", "consul.lab.localhost", "demo-kubernetes.lab.localhost"],
+      file: ["demo-file.lab.localhost"],
+      consul: ["demo-consul.lab.localhost"],
+    },
   });
-  for (const output of [kubeconfig, sshPrivateKey, statsPassword]) {
-    expect(output?.value).not.toBe("");
-  }
+  expect(String(kubeconfig?.value)).toContain("kind: Config");
+  expect(String(sshPrivateKey?.value)).toContain("BEGIN OPENSSH PRIVATE KEY");
+  expect(statsPassword?.value).toBe(randomText("frontend-stats-password"));
+  expect(dashboardPassword?.value).toBe(randomText("ingress-dashboard-password"));
+  expect(consulToken?.value).toBe(consulTokenOf("consul-editor-token"));
+  expect(consulBootstrapToken?.value).toBe(consulTokenOf("consul-bootstrap-token"));
+  expect(certificateAuthority?.value).toBe((await issuedCertificate("authority-certificate")).certificate);
   const machines = recorded().ofType("Machine");
   const lines = machines.map(({ outputs }) => `${String(outputs?.address)} ${String(outputs?.hostKey)}`);
   expect(String(sshKnownHosts?.value).split("\n").sort()).toEqual(lines.sort());
@@ -45,9 +68,10 @@ test("the stack's outputs", () => {
 test("every component is of this project's types and registers its outputs", () => {
   const components = recorded().resources.filter(({ type }) => type.startsWith("esxi-k8s:"));
   expect([...new Set(components.map(({ type }) => type))].sort()).toEqual(
-    ["EsxiCluster", "Flannel", "HaproxyFrontend", "K8sControlPlane", "Machine", "WorkerPool"].map(
-      (name) => `esxi-k8s:index:${name}`,
-    ),
+    [
+      ...["Authority", "ConsulKv", "Demo", "EsxiCluster", "Flannel", "HaproxyFrontend", "K8sControlPlane"],
+      ...["LocalPathStorage", "Machine", "Storage", "TraefikIngress", "WorkerPool"],
+    ].map((name) => `esxi-k8s:index:${name}`),
   );
   // Without it Pulumi shows a component as unfinished for ever.
   expect(components.filter(({ outputs }) => outputs === undefined).map(({ name }) => name)).toEqual([]);
@@ -64,11 +88,28 @@ test("components register what others may want to read", () => {
     address: "10.20.0.32",
     identity: "uuid of worker-2",
   });
+  const { certificate } = recorded().get("Authority", "authority").outputs ?? {};
+  expect(certificate).toBe(recorded().exports.certificateAuthority?.value);
+  expect(recorded().get("TraefikIngress", "ingress").outputs).toEqual({
+    dashboardUrl: "https://traefik.lab.localhost/dashboard/",
+    consulUrl: "https://consul.lab.localhost/ui/",
+  });
+  expect(recorded().get("Demo", "demo").outputs).toEqual({ host: "demo-kubernetes.lab.localhost" });
 });
 
 test("only components have no parent", () => {
   const orphans = recorded().resources.filter(({ parent }) => parent === "");
-  expect(orphans.map(({ name }) => name)).toEqual(["esxi", "frontend", "control-plane", "general"]);
+  expect(orphans.map(({ name }) => name)).toEqual([
+    "esxi",
+    "frontend",
+    "control-plane",
+    "general",
+    "storage",
+    "authority",
+    "consul",
+    "ingress",
+    "demo",
+  ]);
 });
 
 test("the stand-in for the vSphere SDK offers nothing that the program does not use", () => {

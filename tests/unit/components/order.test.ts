@@ -78,7 +78,7 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
     const steps = recorded().ofType("command:remote:Command");
     expect(steps.length).toBeGreaterThan(20);
     for (const step of steps) {
-      const machine = /^control-plane-|-label$/.test(step.name)
+      const machine = /^(control-plane|consul)-|-label$/.test(step.name)
         ? "master-1"
         : step.name.replace(/-(booted|haproxy|prepare|allow-joins|init|join)$/, "");
       const before = recorded().before(step);

@@ -1,10 +1,15 @@
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { sshKeyPair } from "../../../render/ssh-key";
+import type { Issued } from "../../support/certificates";
 import { validConfig, vary } from "../../support/configs";
 import {
+  bcryptHash,
+  consulTokenOf,
+  issuedCertificate,
   kubeconfigText,
   randomBytes,
   randomText,
+  readStep,
   recordOnce,
   statsPassword,
   type Declared,
@@ -13,6 +18,7 @@ import {
 // Two HAProxy machines, so that keepalived's step is looked at too.
 const recorded = recordOnce(
   vary(validConfig(), {
+    demo: true,
     frontend: { virtualAddress: "10.20.0.5", nodes: { "haproxy-2": { host: "esxi-2", address: "10.20.0.11" } } },
   }),
 );
@@ -36,8 +42,25 @@ function secretTexts(): Map<string, string> {
       texts.set(line, `private key ${name}`);
     }
   }
+  for (const [name, { key }] of issued) {
+    for (const line of key.split("\n").filter((it) => it !== "" && !it.startsWith("-----"))) {
+      texts.set(line, `key of ${name}`);
+    }
+  }
+  for (const role of ["bootstrap", "editor", "reader"]) {
+    texts.set(consulTokenOf(`consul-${role}-token`), `${role} token of Consul`);
+  }
+  texts.set(randomBytes("consul-gossip-key").toString("base64"), "gossip key of Consul");
+  texts.set(bcryptHash("ingress-dashboard-password"), "hash of the dashboard's password");
   return texts;
 }
+
+const issued = new Map<string, Issued>();
+beforeAll(async () => {
+  for (const name of ["authority-certificate", "consul-certificate", "ingress-certificate"]) {
+    issued.set(name, await issuedCertificate(name));
+  }
+});
 
 /** Every text inside of a value, with its path; what base64 hides is shown too. */
 function* texts(value: unknown, path: string): Generator<[string, string]> {
@@ -97,6 +120,16 @@ test("the search finds secrets where they belong", () => {
       "Command master-2-join stdin: private key control-plane-master-join-key",
       "Command haproxy-1-booted connection.privateKey: private key esxi-admin-key",
       "kubernetes control-plane-api kubeconfig: administrator's key in the kubeconfig",
+      "Command consul-certificate stdin: key of authority-certificate",
+      "Command ingress-certificate stdin: key of authority-certificate",
+      "Secret consul-server-cert stringData.tls.key: key of consul-certificate",
+      "Secret consul-gossip-encryption-key stringData.key: gossip key of Consul",
+      "Secret consul-bootstrap-token stringData.token: bootstrap token of Consul",
+      "Command consul-acl stdin: editor token of Consul",
+      "Command consul-acl stdin: reader token of Consul",
+      "Secret ingress-default-certificate stringData.tls.key: key of ingress-certificate",
+      "Secret ingress-dashboard-users stringData.users: hash of the dashboard's password",
+      "Secret ingress-consul stringData.token: reader token of Consul",
     ]),
   );
 });
@@ -107,6 +140,42 @@ test("a worker cannot ask for what lets a master join", () => {
     .resources.filter(({ inputs }) => [...texts(inputs, "")].some(([, text]) => text.includes(masterKey)))
     .map(({ name }) => name);
   expect(holders.sort()).toEqual(["master-2-join", "master-3-join"]);
+});
+
+test("Traefik gets the token that only reads, and no step the one that may do everything", () => {
+  const holders = (token: string) =>
+    recorded()
+      .resources.filter(({ inputs }) => [...texts(inputs, "")].some(([, text]) => text.includes(consulTokenOf(token))))
+      .map(({ name }) => name)
+      .sort();
+  expect(holders("consul-reader-token")).toEqual(["consul-acl", "ingress-consul"]);
+  expect(holders("consul-editor-token")).toEqual(["consul-acl"]);
+  expect(holders("consul-bootstrap-token")).toEqual(["consul-bootstrap-token"]);
+});
+
+test("the authority's key goes nowhere but to what issues certificates", () => {
+  const [line = ""] = issued.get("authority-certificate")?.key.split("\n").slice(1) ?? [];
+  expect(line).not.toBe("");
+  const holders = recorded().resources.filter(({ inputs }) =>
+    [...texts(inputs, "")].some(([, text]) => text.includes(line)),
+  );
+  expect(holders.map(({ name }) => name).sort()).toEqual(["consul-certificate", "ingress-certificate"]);
+});
+
+test("the values of Helm releases hold no secret, marked or not", () => {
+  const releases = recorded().ofType("Release");
+  expect(releases.map(({ name }) => name).sort()).toEqual(["consul", "ingress"]);
+  for (const release of releases) {
+    expect(release.secrets, release.name).toEqual([]);
+    expect(leaks(release.name, release.inputs, [], "clear")).toEqual([]);
+  }
+});
+
+test("no step's text holds a secret", () => {
+  const found = recorded()
+    .ofType("command:remote:Command")
+    .flatMap((step) => leaks(step.name, readStep(step), [], "clear"));
+  expect(found).toEqual([]);
 });
 
 describe("marks", () => {
@@ -134,11 +203,31 @@ describe("marks", () => {
     expect(step.inputs.logging).toBe("none");
   });
 
+  test("what the commands that issue certificates read and print, which is not logged either", () => {
+    const commands = recorded().ofType("command:local:Command");
+    expect(commands.map(({ name }) => name).sort()).toEqual([...issued.keys()].sort());
+    for (const { name, inputs, additionalSecretOutputs } of commands) {
+      expect(additionalSecretOutputs, name).toEqual(expect.arrayContaining(["stdin", "stdout"]));
+      expect(inputs, name).toMatchObject({ logging: "none", addPreviousOutputInEnv: false });
+    }
+  });
+
+  test("all that a Secret of the cluster holds", () => {
+    const secrets = recorded().ofType("core/v1:Secret");
+    expect(secrets).toHaveLength(7);
+    for (const secret of secrets) {
+      expect(secret.secrets, secret.name).toContain("stringData");
+      expect(secret.additionalSecretOutputs, secret.name).toEqual(expect.arrayContaining(["data", "stringData"]));
+    }
+  });
+
   test("exactly those outputs of the stack that open something", () => {
     const secret = Object.entries(recorded().exports)
       .filter(([, exported]) => exported.secret)
       .map(([name]) => name);
-    expect(secret.sort()).toEqual(["kubeconfig", "sshPrivateKey", "statsPassword"]);
+    expect(secret.sort()).toEqual([
+      ...["consulBootstrapToken", "consulToken", "dashboardPassword", "kubeconfig", "sshPrivateKey", "statsPassword"],
+    ]);
     expect(recorded().exports.kubeconfig?.value).toBe(kubeconfigText);
     const clear = Object.entries(recorded().exports).filter(([, exported]) => !exported.secret);
     expect(clear.flatMap(([name, { value }]) => leaks(name, value, [], "clear"))).toEqual([]);

@@ -174,6 +174,14 @@ describe("several pools", () => {
           memoryMiB: 16384,
           diskGiB: 100,
         },
+        // A taint that only advises keeps no pod away.
+        soft: {
+          nodes: { "soft-1": { host: "esxi-2", address: "10.20.0.51" } },
+          taints: [{ key: "slow", effect: "PreferNoSchedule" }],
+          cpus: 2,
+          memoryMiB: 4096,
+          diskGiB: 40,
+        },
       },
       kubernetes: { flannelBackend: "host-gw", ignorePreflightErrors: ["Swap"] },
     }),
@@ -181,7 +189,7 @@ describe("several pools", () => {
 
   test("each is a component of its own, with its own size", () => {
     const pools = recorded().ofType("WorkerPool");
-    expect(pools.map(({ name }) => name)).toEqual(["general", "gpu"]);
+    expect(pools.map(({ name }) => name)).toEqual(["general", "gpu", "soft"]);
     const gpu = recorded().get("WorkerPool", "gpu");
     expect(recorded().get("Machine", "gpu-1").parent).toBe(gpu.urn);
     expect(recorded().vm("gpu-1").inputs).toMatchObject({ numCpus: 8, memory: 16384, disks: [{ size: 100 }] });
@@ -208,9 +216,16 @@ describe("several pools", () => {
     expect(recorded().command("gpu-1-label").inputs.connection).toMatchObject({ host: "10.20.0.21" });
   });
 
-  test("HAProxy passes 80 and 443 to all pools", () => {
+  test("HAProxy passes 80 and 443 to the pools whose nodes Traefik's pods may be on", () => {
     const text = String(recorded().command("haproxy-1-haproxy").inputs.stdin);
-    expect(servers(text)).toEqual(expect.arrayContaining(["gpu-1 10.20.0.41:30080", "gpu-1 10.20.0.41:30443"]));
+    expect(servers(text).filter((server) => !server.endsWith(":6443"))).toEqual([
+      "worker-1 10.20.0.31:30080",
+      "worker-2 10.20.0.32:30080",
+      "soft-1 10.20.0.51:30080",
+      "worker-1 10.20.0.31:30443",
+      "worker-2 10.20.0.32:30443",
+      "soft-1 10.20.0.51:30443",
+    ]);
   });
 
   test("pools do not wait for each other", () => {
@@ -236,7 +251,9 @@ describe("several pools", () => {
 });
 
 describe("no workers", () => {
-  const recorded = recordOnce(vary(validConfig(), { workers: null }));
+  const recorded = recordOnce(
+    vary(validConfig(), { workers: null, consul: { enabled: false }, ingress: { enabled: false } }),
+  );
 
   test("leave a control plane that stands alone", () => {
     expect(recorded().ofType("WorkerPool")).toEqual([]);

@@ -1,0 +1,190 @@
+import { createHash } from "node:crypto";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import type { LoadedConfig } from "../config";
+import { policyBodies, tokenBodies, transactionBodies } from "../render/consul";
+import type { Authority, IssuedCertificate } from "./authority";
+import type { K8sControlPlane } from "./k8s-control-plane";
+import { release } from "./release";
+
+export interface ConsulKvArgs {
+  controlPlane: K8sControlPlane;
+  authority: Authority;
+  config: LoadedConfig["consul"];
+  /** Entries that the stack owns, by key. */
+  entries: Record<string, string>;
+  /** Nodes and storage. */
+  dependsOn: pulumi.Resource[];
+}
+
+const namespace = "consul";
+const datacenter = "dc1";
+
+/** Years, because nothing but the servers themselves sees it. */
+const serverCertificateDays = 3650;
+
+/**
+ * Consul as key-value store: servers that survive the loss of one, encrypted between each other and towards clients, closed to
+ * everyone without a token. People edit routes in its web interface; the stack owns the entries of its configuration alone.
+ */
+export class ConsulKv extends pulumi.ComponentResource {
+  /** Name of the Service in front of ready servers, with its namespace. */
+  readonly service = { name: "consul-ui", namespace, host: `consul-ui.${namespace}.svc`, port: 443 } as const;
+  /** Key below which Traefik reads routes. */
+  readonly rootKey = "traefik";
+  /** Token that may do everything, secret. */
+  readonly bootstrapToken: pulumi.Output<string>;
+  /** Token for people: reads the whole store and writes below `rootKey`, secret. */
+  readonly editorToken: pulumi.Output<string>;
+  /** Token for Traefik: reads below `rootKey`, secret. */
+  readonly readerToken: pulumi.Output<string>;
+  /** Done when servers, tokens and the stack's own entries are there. */
+  readonly ready: pulumi.Resource[];
+
+  constructor(name: string, args: ConsulKvArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("esxi-k8s:index:ConsulKv", name, {}, opts);
+    const { controlPlane, authority, config, entries } = args;
+    this.bootstrapToken = this.token(`${name}-bootstrap-token`);
+    this.editorToken = this.token(`${name}-editor-token`);
+    this.readerToken = this.token(`${name}-reader-token`);
+    const gossipKey = this.hash(`${name}-gossip-key`).apply((bytes) => bytes.toString("base64"));
+    const certificate = authority.issue(
+      `${name}-certificate`,
+      {
+        // The name by which servers know each other, and those of the Services in front of them.
+        commonName: `server.${datacenter}.consul`,
+        dnsNames: [
+          `server.${datacenter}.consul`,
+          "localhost",
+          ...["consul-server", "*.consul-server", "consul-ui"].flatMap((host) => [
+            `${host}.${namespace}`,
+            `${host}.${namespace}.svc`,
+            `${host}.${namespace}.svc.cluster.local`,
+          ]),
+        ],
+        ipAddresses: ["127.0.0.1"],
+        days: serverCertificateDays,
+      },
+      this,
+    );
+
+    const inCluster = {
+      parent: this,
+      provider: controlPlane.provider,
+      deletedWith: controlPlane.cluster,
+      deleteBeforeReplace: true,
+      dependsOn: args.dependsOn,
+    };
+    const space = new k8s.core.v1.Namespace(
+      `${name}-namespace`,
+      { metadata: { name: namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } } },
+      inCluster,
+    );
+    const secrets = Object.entries(this.secrets(authority, certificate, gossipKey)).map(
+      ([secret, { type, ...stringData }]) =>
+        new k8s.core.v1.Secret(
+          `${name}-${secret}`,
+          { metadata: { name: `consul-${secret}`, namespace: space.metadata.name }, type, stringData },
+          inCluster,
+        ),
+    );
+    const servers = release(
+      name,
+      { chart: "consul", namespace: space, controlPlane, config, values: chartValues(config) },
+      { parent: this, dependsOn: secrets },
+    );
+
+    const acl = controlPlane.run(
+      `${name}-acl`,
+      {
+        script: "configure-consul-acl",
+        library: "consul-api",
+        parameters: { CA: authority.certificate, POLICIES: policyBodies(this.rootKey) },
+        stdin: pulumi
+          .all([this.readerToken, this.editorToken])
+          .apply(([reader, editor]) => tokenBodies(this.rootKey, { reader, editor })),
+      },
+      { parent: this, dependsOn: [servers] },
+    );
+    const kv = controlPlane.run(
+      `${name}-entries`,
+      {
+        script: "declare-consul-entries",
+        library: "consul-api",
+        parameters: { CA: authority.certificate, KEYS: Object.keys(entries).join("\n") },
+        stdin: transactionBodies(entries),
+      },
+      { parent: this, dependsOn: [acl] },
+    );
+    this.ready = [acl, kv];
+    this.registerOutputs({});
+  }
+
+  /** What the chart wants as Secrets, so that no value of the release is one. */
+  private secrets(
+    authority: Authority,
+    { certificate, key }: IssuedCertificate,
+    gossipKey: pulumi.Output<string>,
+  ): Record<string, Record<string, pulumi.Input<string>>> {
+    return {
+      "ca-cert": { type: "Opaque", "ca.crt": authority.certificate },
+      "server-cert": { type: "kubernetes.io/tls", "tls.crt": certificate, "tls.key": key },
+      "gossip-encryption-key": { type: "Opaque", key: gossipKey },
+      "bootstrap-token": { type: "Opaque", token: this.bootstrapToken },
+    };
+  }
+
+  /** A token is a UUID to Consul. */
+  private token(name: string): pulumi.Output<string> {
+    return this.hash(name).apply((bytes) =>
+      bytes
+        .toString("hex")
+        .slice(0, 32)
+        .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"),
+    );
+  }
+
+  /** 32 bytes that live as long as their seed in the state, secret. */
+  private hash(name: string): pulumi.Output<Buffer> {
+    const seed = new random.RandomPassword(name, { length: 64, special: false }, { parent: this });
+    return seed.result.apply((text) => createHash("sha256").update(text).digest());
+  }
+}
+
+function chartValues(config: LoadedConfig["consul"]): Record<string, unknown> {
+  return {
+    global: {
+      name: "consul",
+      datacenter,
+      tls: {
+        enabled: true,
+        httpsOnly: true,
+        caCert: { secretName: "consul-ca-cert", secretKey: "ca.crt" },
+      },
+      gossipEncryption: { secretName: "consul-gossip-encryption-key", secretKey: "key" },
+      acls: { manageSystemACLs: true, bootstrapToken: { secretName: "consul-bootstrap-token", secretKey: "token" } },
+    },
+    server: {
+      replicas: config.replicas,
+      storage: config.storageSize,
+      storageClass: config.storageClass ?? null,
+      serverCert: { secretName: "consul-server-cert" },
+      // Spread as far as there are nodes: the official chart's default leaves the third server of two workers Pending.
+      affinity: null,
+      topologySpreadConstraints: spread,
+    },
+    ui: { enabled: true, service: { enabled: true, type: "ClusterIP" } },
+    connectInject: { enabled: false },
+  };
+}
+
+const spread = `- maxSkew: 1
+  topologyKey: kubernetes.io/hostname
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      app: consul
+      component: server
+      release: consul
+`;

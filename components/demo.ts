@@ -1,0 +1,146 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { LoadedConfig } from "../config";
+import { demo, ownHosts } from "../config/routes";
+import { busyboxVersion } from "../config/versions";
+import { scriptText } from "../render/step";
+import type { K8sControlPlane } from "./k8s-control-plane";
+
+export interface DemoArgs {
+  controlPlane: K8sControlPlane;
+  /** Names the domain below which the application's hosts are. */
+  config: Pick<LoadedConfig, "ingress">;
+  /** Traefik. */
+  dependsOn: pulumi.Resource[];
+}
+
+const labels = { app: "demo" };
+const port = 8080;
+
+/**
+ * A small application to see the ingress at work: says which of its pods answered, and what it knows of who asked. Three host
+ * names lead to it, one of each source of routes.
+ */
+export class Demo extends pulumi.ComponentResource {
+  constructor(name: string, args: DemoArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("esxi-k8s:index:Demo", name, {}, opts);
+    const { controlPlane, config, dependsOn } = args;
+    // Files and Consul have theirs already (declaredRoutes).
+    const host = ownHosts(config).demo.kubernetes;
+    const inCluster = {
+      parent: this,
+      provider: controlPlane.provider,
+      deletedWith: controlPlane.cluster,
+      deleteBeforeReplace: true,
+      dependsOn,
+    };
+    const namespace = new k8s.core.v1.Namespace(
+      `${name}-namespace`,
+      { metadata: { name: demo.namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } } },
+      inCluster,
+    );
+    const metadata = { name: demo.service, namespace: namespace.metadata.name };
+    const page = new k8s.core.v1.ConfigMap(
+      `${name}-page`,
+      { metadata, data: { "index.cgi": scriptText("demo-page") } },
+      inCluster,
+    );
+    new k8s.apps.v1.Deployment(
+      `${name}-application`,
+      {
+        metadata,
+        spec: {
+          replicas: 2,
+          selector: { matchLabels: labels },
+          template: { metadata: { labels }, spec: podSpec(page) },
+        },
+      },
+      inCluster,
+    );
+    const service = new k8s.core.v1.Service(
+      `${name}-service`,
+      {
+        metadata: {
+          ...metadata,
+          // Traefik passes requests to the Service, not to its pods: which of them answers is the Service's affair.
+          annotations: { "traefik.ingress.kubernetes.io/service.nativelb": "true" },
+        },
+        spec: {
+          selector: labels,
+          ports: [{ name: "http", port: 80, targetPort: port }],
+          // A node's Traefik asks the node's pod: when a node stops, nobody on the others is waiting for its pods.
+          trafficDistribution: "PreferSameNode",
+        },
+      },
+      inCluster,
+    );
+    new k8s.networking.v1.Ingress(
+      `${name}-ingress`,
+      {
+        metadata: {
+          ...metadata,
+          annotations: {
+            // A middleware of another source.
+            "traefik.ingress.kubernetes.io/router.middlewares": "security-headers@file",
+            // Behind node ports there is no address of a load balancer to wait for.
+            "pulumi.com/skipAwait": "true",
+          },
+        },
+        spec: {
+          ingressClassName: "traefik",
+          rules: [
+            {
+              host,
+              http: {
+                paths: [
+                  {
+                    path: "/",
+                    pathType: "Prefix",
+                    backend: { service: { name: service.metadata.name, port: { name: "http" } } },
+                  },
+                ],
+              },
+            },
+          ],
+        },
+      },
+      inCluster,
+    );
+    this.registerOutputs({ host });
+  }
+}
+
+function podSpec(page: k8s.core.v1.ConfigMap): k8s.types.input.core.v1.PodSpec {
+  const folder = "/www/cgi-bin";
+  return {
+    automountServiceAccountToken: false,
+    securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
+    topologySpreadConstraints: [
+      {
+        maxSkew: 1,
+        topologyKey: "kubernetes.io/hostname",
+        whenUnsatisfiable: "ScheduleAnyway",
+        labelSelector: { matchLabels: labels },
+      },
+    ],
+    containers: [
+      {
+        name: "demo",
+        image: `docker.io/library/busybox:${busyboxVersion}`,
+        imagePullPolicy: "IfNotPresent",
+        command: ["httpd", "-f", "-p", String(port), "-h", "/www"],
+        ports: [{ name: "http", containerPort: port }],
+        env: [{ name: "NODE", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } }],
+        readinessProbe: { tcpSocket: { port }, periodSeconds: 2 },
+        resources: { requests: { cpu: "10m", memory: "16Mi" } },
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ["ALL"] },
+        },
+        volumeMounts: [{ name: "page", mountPath: folder }],
+      },
+    ],
+    volumes: [{ name: "page", configMap: { name: page.metadata.name, defaultMode: 0o555 } }],
+  };
+}

@@ -1,0 +1,92 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { LoadedConfig } from "../config";
+import { failAbandonedReleases, knownMark } from "./helm-history";
+import { merge } from "../render/merge";
+import { apiClient } from "./api-client";
+import type { K8sControlPlane } from "./k8s-control-plane";
+
+export interface ReleaseArgs {
+  /** Name of the release, of its namespace, and of its folder in charts/. */
+  chart: string;
+  namespace: k8s.core.v1.Namespace;
+  controlPlane: K8sControlPlane;
+  /** The official chart, if the configuration asks for it, and what it merges over `values`. */
+  config: Pick<LoadedConfig["consul"], "chart" | "values">;
+  values: Record<string, unknown>;
+}
+
+/** Root of the project, with respect to which Pulumi finds charts. */
+const root = join(__dirname, "..");
+
+/**
+ * A Helm release in the namespace of its name, done when its pods are ready. One that an interrupted run left in a state that
+ * Helm refuses to touch is marked as failed first, which Helm repairs.
+ */
+export function release(name: string, args: ReleaseArgs, opts: pulumi.CustomResourceOptions): k8s.helm.v3.Release {
+  const { chart, namespace, controlPlane, config } = args;
+  const source: Pick<k8s.helm.v3.ReleaseArgs, "chart" | "version" | "repositoryOpts" | "description"> = config.chart
+    ? { chart, version: config.chart.version, repositoryOpts: { repo: config.chart.repository } }
+    : // Pulumi does not look into a folder for changes, but at what it says of it here.
+      { chart: `./charts/${chart}`, description: `charts/${chart} ${digest(join(root, "charts", chart))}` };
+  const inCluster = {
+    ...opts,
+    provider: controlPlane.provider,
+    deletedWith: controlPlane.cluster,
+    deleteBeforeReplace: true,
+  };
+  const made = new k8s.helm.v3.Release(
+    name,
+    {
+      ...source,
+      name: chart,
+      namespace: namespace.metadata.name,
+      values: healed(args).apply(() => merge(args.values, config.values)),
+      // Definitions of Traefik's objects are resources of their own: Helm never upgrades those that a chart brings.
+      skipCrds: true,
+      // Seconds. Pulling the images is part of it.
+      timeout: 600,
+      // A failed first install may be tried again.
+      replace: true,
+      maxHistory: 5,
+    },
+    inCluster,
+  );
+  new k8s.core.v1.ConfigMap(
+    `${name}-known`,
+    { metadata: { name: knownMark, namespace: namespace.metadata.name } },
+    { ...inCluster, dependsOn: made },
+  );
+  return made;
+}
+
+/** A hash of all files below a folder, with their names. */
+function digest(folder: string): string {
+  const hash = createHash("sha256");
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  for (const path of files.map((file) => join(file.parentPath, file.name)).sort()) {
+    hash.update(path.slice(folder.length)).update("\0").update(readFileSync(path));
+  }
+  return hash.digest("hex").slice(0, 12);
+}
+
+/**
+ * Resolves once no revision of the release is abandoned. Asked on every run, because an interrupted one leaves nothing in the state
+ * that would tell. A resource hook would be the place for it, if every language host passed it on.
+ */
+function healed({ chart, controlPlane }: ReleaseArgs): pulumi.Output<void> {
+  if (pulumi.runtime.isDryRun()) {
+    return pulumi.output(undefined);
+  }
+  return pulumi.unsecret(
+    controlPlane.kubeconfig.apply(async (kubeconfig) => {
+      // An API that does not answer is for those to report who need it.
+      await failAbandonedReleases(apiClient(kubeconfig), chart, chart).catch((error: unknown) =>
+        pulumi.log.debug(`the history of release ${chart} could not be read: ${String(error)}`),
+      );
+    }),
+  );
+}

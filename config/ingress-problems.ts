@@ -1,0 +1,109 @@
+import { certificateProblem } from "./certificates";
+import { schedulable } from "./nodes";
+import type { Problem } from "./problems";
+import type { StackConfig } from "./schema";
+
+/** How many of Consul's servers may stand on fewer machines. */
+const mostServersThatShare = 3;
+
+/** What is wrong with Consul and Traefik apart from the routes, and with the workers that they need. */
+export function ingressProblems(config: StackConfig, now: Date): Problem[] {
+  return [
+    ...workerProblems(config),
+    ...consulProblems(config),
+    ...demonstrationProblems(config),
+    ...certificateProblems(config, now),
+  ];
+}
+
+function workerProblems({ workers, consul, ingress }: StackConfig): Problem[] {
+  const count = schedulable(workers).reduce((sum, { nodes }) => sum + Object.keys(nodes).length, 0);
+  const on = count === 1 ? "1 worker that takes pods" : `${String(count)} workers that take pods`;
+
+  if (count === 0) {
+    const needy = [...(consul.enabled ? ["consul"] : []), ...(ingress.enabled ? ["ingress"] : [])];
+    return needy.length === 0
+      ? []
+      : [
+          {
+            path: "workers",
+            got: Object.keys(workers).length === 0 ? "no worker" : "no worker that takes pods without a toleration",
+            expected: `a worker for ${needy.join(" and ")}, or ${needy.map((key) => `${key}.enabled: false`).join(" and ")}`,
+          },
+        ];
+  }
+  const problems: Problem[] = [];
+  if (ingress.enabled && ingress.replicas !== undefined && ingress.replicas > count) {
+    problems.push({
+      path: "ingress.replicas",
+      got: String(ingress.replicas),
+      expected: `at most ${String(count)}, because Traefik places one pod on a worker and there ${count === 1 ? "is" : "are"} ${on}`,
+    });
+  }
+  if (consul.enabled && consul.replicas > Math.max(count, mostServersThatShare)) {
+    problems.push({
+      path: "consul.replicas",
+      got: String(consul.replicas),
+      expected:
+        `at most ${String(mostServersThatShare)} on ${on}, or a worker for each, ` +
+        "because more servers than machines survive no more",
+    });
+  }
+  return problems;
+}
+
+function consulProblems({ consul }: StackConfig): Problem[] {
+  if (!consul.enabled || consul.replicas % 2 === 1) {
+    return [];
+  }
+  return [
+    {
+      path: "consul.replicas",
+      got: String(consul.replicas),
+      expected: "an odd number, because Consul needs a majority to survive a loss",
+    },
+  ];
+}
+
+function demonstrationProblems({ demo, consul, ingress }: StackConfig): Problem[] {
+  if (!demo || (consul.enabled && ingress.enabled)) {
+    return [];
+  }
+  const missing = [...(consul.enabled ? [] : ["consul"]), ...(ingress.enabled ? [] : ["ingress"])];
+  return [
+    {
+      path: "demo",
+      got: "true",
+      expected: `false, or ${missing.map((key) => `${key}.enabled: true`).join(" and ")}, because it shows a route of each source`,
+    },
+  ];
+}
+
+function certificateProblems(
+  { ingress: { certificate }, ingressCertificateKey: key }: StackConfig,
+  now: Date,
+): Problem[] {
+  if (certificate === undefined && key === undefined) {
+    return [];
+  }
+  if (key === undefined) {
+    return [
+      {
+        path: "ingressCertificateKey",
+        got: "nothing",
+        expected: "a secret, set with: pulumi config set --secret ingressCertificateKey",
+      },
+    ];
+  }
+  if (certificate === undefined) {
+    return [
+      {
+        path: "ingress.certificate",
+        got: "nothing",
+        expected: "the certificate that ingressCertificateKey belongs to",
+      },
+    ];
+  }
+  const problem = certificateProblem(certificate, key, now);
+  return problem === undefined ? [] : [problem];
+}

@@ -1,0 +1,246 @@
+import type { Problem } from "./problems";
+import { declaredRoutes, ownHosts } from "./routes";
+import { parseRule, RuleError, type RuleKind } from "./rules";
+import type { StackConfig } from "./schema";
+
+/** Key below which Traefik reads Consul's store. */
+const root = "traefik";
+
+/** Who can claim a host name. Within one of them a host may have many routers, for different paths. */
+type Source = "kubernetes" | "file" | "consul";
+
+/** The sections of Traefik's dynamic configuration: pkg/config/dynamic of v3.6. */
+const sections = {
+  http: ["routers", "services", "middlewares", "models", "serversTransports"],
+  tcp: ["routers", "services", "middlewares", "serversTransports"],
+  udp: ["routers", "services"],
+  tls: ["certificates", "options", "stores"],
+};
+
+/** What a router may have: the same place. */
+const routerKeys: Record<RuleKind, string[]> = {
+  http: [
+    "entryPoints",
+    "middlewares",
+    "service",
+    "rule",
+    "parentRefs",
+    "ruleSyntax",
+    "priority",
+    "tls",
+    "observability",
+  ],
+  tcp: ["entryPoints", "middlewares", "service", "rule", "ruleSyntax", "priority", "tls"],
+};
+
+type Tree = Record<string, unknown>;
+
+/** A host name that a router claims, and where that is written. */
+interface Claim {
+  host: string;
+  source: Source;
+  /** For a message: `because <holder> has it`. */
+  holder: string;
+}
+
+/** What a source declares, with the words for its places. */
+interface Declared {
+  source: Source;
+  tree: Tree;
+  /** The property path of a place in the tree. */
+  pathOf: (...keys: string[]) => string;
+  /** What the source calls a group of entries. */
+  group: string;
+}
+
+/** What Traefik would refuse in the routes of the configuration, or would leave to chance. */
+export function routeProblems(config: StackConfig): Problem[] {
+  const { problems, claims } = readAll(config);
+  return [...problems, ...conflicts(claims)];
+}
+
+/** Host names of the routes that the stack knows of, by their source. */
+export function hostsBySource(config: Routed): Record<Source, string[]> {
+  const { claims } = readAll(config);
+  const of = (source: Source) => [
+    ...new Set(claims.filter((claim) => claim.source === source).map(({ host }) => host)),
+  ];
+  return { kubernetes: of("kubernetes"), file: of("file"), consul: of("consul") };
+}
+
+/** The part of a configuration that has to do with routes. */
+type Routed = Pick<StackConfig, "ingress" | "consul" | "demo">;
+
+function readAll(config: Routed): { problems: Problem[]; claims: Claim[] } {
+  const { dynamic, kv } = declaredRoutes(config);
+  const sources: Declared[] = [
+    {
+      source: "file",
+      tree: dynamic,
+      pathOf: (...keys) => ["ingress.dynamic", ...keys].join("."),
+      group: "a mapping",
+    },
+    {
+      source: "consul",
+      tree: treeOf(kv),
+      pathOf: (...keys) => `consul.kv.${[root, ...keys].join("/")}`,
+      group: "a folder",
+    },
+  ];
+  const read = sources.map(readSource);
+  return {
+    problems: read.flatMap(({ problems }) => problems),
+    claims: [...ownClaims(config), ...read.flatMap(({ claims }) => claims)],
+  };
+}
+
+/**
+ * Reads what a source declares down to the routers. Traefik drops everything that a source declares when it meets a
+ * single key that it does not know, or a section that is empty: https://github.com/traefik/paerser, parser/nodes_metadata.go
+ */
+function readSource({ source, tree, pathOf, group }: Declared): { problems: Problem[]; claims: Claim[] } {
+  const problems: Problem[] = [];
+  const claims: Claim[] = [];
+  const refuse = (path: string, got: string, expected: string) => problems.push({ path, got, expected });
+
+  /** The entries of a group. Where Traefik knows only some names, the others are refused and left out. */
+  const entries = <Name extends string>(keys: string[], value: unknown, names?: Name[]): [Name, unknown][] => {
+    if (!isTree(value) || Object.keys(value).length === 0) {
+      refuse(pathOf(...keys), show(value), `${group} with entries, or nothing at all`);
+      return [];
+    }
+    const found: [Name, unknown][] = [];
+    for (const [key, inner] of Object.entries(value)) {
+      const sameName = (name: string) => name.toLowerCase() === key.toLowerCase();
+      const known = names === undefined ? (key as Name) : names.find(sameName);
+      if (known === undefined) {
+        refuse(pathOf(...keys, key), "a key that Traefik does not know", `one of ${String(names?.join(", "))}`);
+      } else {
+        found.push([known, inner]);
+      }
+    }
+    return found;
+  };
+
+  const readRouter = (kind: RuleKind, name: string, { rule, tls, ruleSyntax }: Tree): void => {
+    const place = (key: string) => pathOf(kind, "routers", name, key);
+    if (typeof rule !== "string") {
+      refuse(
+        place("rule"),
+        show(rule),
+        `a rule such as ${kind === "http" ? "Host(`app.example.org`)" : "HostSNI(`*`)"}`,
+      );
+      return;
+    }
+    if (ruleSyntax !== undefined && ruleSyntax !== "v3") {
+      refuse(place("ruleSyntax"), show(ruleSyntax), "v3 or nothing, and the rule in the syntax of v3");
+      return;
+    }
+    try {
+      const { hosts, needsTls } = parseRule(rule, kind);
+      claims.push(...hosts.map((host) => ({ host, source, holder: place("rule") })));
+      if (needsTls && (tls === undefined || tls === null)) {
+        refuse(place("tls"), "nothing", "TLS, with or without passthrough, because nothing else names a host");
+      }
+    } catch (error) {
+      if (!(error instanceof RuleError)) {
+        throw error;
+      }
+      refuse(place("rule"), error.got, error.expected);
+    }
+  };
+
+  const kinds =
+    Object.keys(tree).length === 0 ? [] : entries([], tree, Object.keys(sections) as (keyof typeof sections)[]);
+  for (const [kind, inner] of kinds) {
+    for (const [section, named] of entries([kind], inner, sections[kind])) {
+      if (section === "certificates" && Array.isArray(named)) {
+        // The one section that is a list where it is written as YAML.
+        continue;
+      }
+      const found = entries([kind, section], named);
+      if (section !== "routers" || (kind !== "http" && kind !== "tcp")) {
+        continue;
+      }
+      for (const [name, router] of found) {
+        const fields = entries([kind, section, name], router, routerKeys[kind]);
+        if (fields.length > 0) {
+          readRouter(kind, name, Object.fromEntries(fields));
+        }
+      }
+    }
+  }
+  return { problems, claims };
+}
+
+/** The host names that this project adds. */
+function ownClaims(config: Routed): Claim[] {
+  const { dashboard, consul, demo } = ownHosts(config);
+  const claims: Claim[] = [];
+  if (config.ingress.enabled) {
+    claims.push({ host: dashboard, source: "kubernetes", holder: "Traefik's dashboard" });
+  }
+  if (config.ingress.enabled && config.consul.enabled) {
+    claims.push({ host: consul, source: "kubernetes", holder: "Consul's web interface" });
+  }
+  if (config.demo) {
+    const holder = "the demonstration";
+    claims.push(
+      { host: demo.kubernetes, source: "kubernetes", holder },
+      { host: demo.file, source: "file", holder },
+      { host: demo.consul, source: "consul", holder },
+    );
+  }
+  return claims;
+}
+
+/** Hosts that a later source claims again: which router gets a request would be left to the lengths of the rules. */
+function conflicts(claims: Claim[]): Problem[] {
+  const owners = new Map<string, Claim>();
+  return claims.flatMap((claim) => {
+    const { host, source, holder } = claim;
+    const owner = owners.get(host) ?? claim;
+    owners.set(host, owner);
+    return owner.source === source
+      ? []
+      : [{ path: holder, got: host, expected: `a host that no other source claims, because ${owner.holder} has it` }];
+  });
+}
+
+/** Entries of the store as Traefik puts them together: a folder's own value does not count, nor does upper or lower case. */
+function treeOf(kv: Record<string, string>): Tree {
+  const tree = emptyTree();
+  for (const [key, value] of Object.entries(kv)) {
+    const [first, ...folders] = key.split("/").filter((part) => part !== "");
+    const name = folders.pop();
+    if (first !== root || name === undefined) {
+      continue;
+    }
+    let folder = tree;
+    for (const part of folders) {
+      const known = sameKey(folder, part);
+      const inner = folder[known];
+      folder = isTree(inner) ? inner : (folder[known] = emptyTree());
+    }
+    const known = sameKey(folder, name);
+    folder[known] = isTree(folder[known]) ? folder[known] : value;
+  }
+  return tree;
+}
+
+/** A tree in which a key such as `__proto__` is one like all others. */
+function emptyTree(): Tree {
+  return Object.create(null) as Tree;
+}
+
+function sameKey(tree: Tree, key: string): string {
+  return Object.keys(tree).find((known) => known.toLowerCase() === key.toLowerCase()) ?? key;
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function show(value: unknown): string {
+  return value === undefined ? "nothing" : JSON.stringify(value);
+}

@@ -1,0 +1,69 @@
+import type { StackConfig } from "./schema";
+
+/** Dynamic configuration of Traefik as its file provider reads it: `http:`, `tcp:`, `udp:` and `tls:`. */
+export type Dynamic = StackConfig["ingress"]["dynamic"];
+
+/** Namespace and Service of the demonstration. */
+export const demo = { namespace: "demo", service: "demo" } as const;
+
+/** Host names below `ingress.domain` that this project adds. */
+export function ownHosts({ ingress: { domain } }: Pick<StackConfig, "ingress">) {
+  return {
+    dashboard: `traefik.${domain}`,
+    consul: `consul.${domain}`,
+    demo: {
+      kubernetes: `demo-kubernetes.${domain}`,
+      file: `demo-file.${domain}`,
+      consul: `demo-consul.${domain}`,
+    },
+  };
+}
+
+/**
+ * What the two sources that are written outside of Kubernetes declare: the stack's configuration and, where it is asked for, the
+ * demonstration. Names that only the demonstration uses begin with `demo-`.
+ */
+export function declaredRoutes(config: Pick<StackConfig, "ingress" | "consul" | "demo">): {
+  /** For the file provider. */
+  dynamic: Dynamic;
+  /** For Consul, by key. */
+  kv: Record<string, string>;
+} {
+  const { dynamic } = config.ingress;
+  const { kv } = config.consul;
+  if (!config.demo) {
+    return { dynamic, kv };
+  }
+  const hosts = ownHosts(config).demo;
+  const url = `http://${demo.service}.${demo.namespace}.svc.cluster.local`;
+  const http = dynamic.http ?? {};
+  return {
+    dynamic: {
+      ...dynamic,
+      http: {
+        ...http,
+        routers: {
+          ...object(http.routers),
+          "demo-file": {
+            rule: `Host(\`${hosts.file}\`)`,
+            service: "demo-file",
+            middlewares: ["security-headers"],
+          },
+        },
+        services: { ...object(http.services), "demo-file": { loadBalancer: { servers: [{ url }] } } },
+      },
+    },
+    kv: {
+      "traefik/http/routers/demo-consul/rule": `Host(\`${hosts.consul}\`)`,
+      "traefik/http/routers/demo-consul/service": "demo-consul",
+      // A middleware of another source.
+      "traefik/http/routers/demo-consul/middlewares/0": "security-headers@file",
+      "traefik/http/services/demo-consul/loadBalancer/servers/0/url": url,
+      ...kv,
+    },
+  };
+}
+
+function object(value: unknown): Record<string, never> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, never>) : {};
+}
