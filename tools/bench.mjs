@@ -30,13 +30,16 @@ try {
   const preview = timed("sim/enter", "pulumi", "preview", "--expect-no-changes", "--stack", "sim");
   const destroy = timed("sim/enter", "pulumi", "destroy", "--yes", "--skip-preview", "--stack", "sim");
 
-  const took = Object.fromEntries(readPhases(firstLog).spans.map(({ phase, from, to }) => [phase, to - from]));
+  const { spans } = readPhases(firstLog);
+  const took = Object.fromEntries(spans.map(({ phase, from, to }) => [phase, to - from]));
+  const ended = Object.fromEntries(spans.map(({ phase, to }) => [phase, to]));
   // What no tool can save: the init and, one after the other, the joins of the other masters.
   const kubeadm = took["first master initialized"] + took["masters joined"];
   const rows = [
     ["simulated lab, tool chain cached", lab],
     ["first pulumi up", first],
     ["kubeadm init and master joins in it", kubeadm],
+    ["from the workers to Consul and Traefik", ended["Traefik serving"] - ended["workers joined"]],
     ["second pulumi up", second],
     ["pulumi preview without changes", preview],
     ["pulumi destroy", destroy],

@@ -14,6 +14,10 @@ const phases = [
   ["masters joined", /K8sControlPlane.*-join$/],
   ["workers joined", /-(join|label)$/],
   ["masters Ready", /-ready$/],
+  ["storage declared", /Storage\$/],
+  ["Consul serving", /Release::consul$|-(acl|entries)$/],
+  ["Traefik serving", /Release::ingress$/],
+  ["demonstration", /Demo\$/],
 ];
 
 /**

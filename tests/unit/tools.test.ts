@@ -1,0 +1,189 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import net, { type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const tools = join(__dirname, "..", "..", "tools");
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "tools-"));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+describe("addresses", () => {
+  const outputs = {
+    apiUrl: "https://10.20.0.10:6443",
+    consulUrl: "https://consul.k8s.internal/ui/",
+    dashboardUrl: "https://traefik.k8s.internal/dashboard/",
+    statsUrl: "http://10.20.0.10:8404/stats",
+    frontendAddress: "10.20.0.10",
+    demoHosts: { kubernetes: "demo-kubernetes.k8s.internal", file: "demo-file.k8s.internal" },
+    ingressHosts: { kubernetes: ["traefik.k8s.internal", "consul.k8s.internal"], file: [], consul: ["a.example"] },
+  };
+
+  /** What the tool prints about a stack with these outputs. */
+  function printed(stack: string, values: object): string {
+    writeFileSync(
+      join(folder, "pulumi"),
+      `#!/bin/sh\nprintf '%s\\n' "$*" >&2\ncat <<'END'\n${JSON.stringify(values)}\nEND\n`,
+    );
+    chmodSync(join(folder, "pulumi"), 0o755);
+    const env = { ...process.env, PATH: `${folder}:${process.env.PATH ?? ""}` };
+    return execFileSync(process.execPath, [join(tools, "addresses.mjs"), stack], {
+      env,
+      encoding: "utf8",
+      stdio: "pipe",
+    });
+  }
+
+  test("are those of every page that the stack has, in columns", () => {
+    expect(printed("lab", outputs)).toBe(
+      [
+        "",
+        "Kubernetes API       https://10.20.0.10:6443",
+        "Consul               https://consul.k8s.internal/ui/",
+        "Traefik dashboard    https://traefik.k8s.internal/dashboard/",
+        "HAProxy statistics   http://10.20.0.10:8404/stats",
+        "demo by kubernetes   https://demo-kubernetes.k8s.internal/",
+        "demo by file         https://demo-file.k8s.internal/",
+        "",
+        "Let your name server, or /etc/hosts, answer with 10.20.0.10 for: traefik.k8s.internal consul.k8s.internal a.example",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("leave out what the stack does not have", () => {
+    const { apiUrl, statsUrl, frontendAddress } = outputs;
+    const text = printed("lab", {
+      apiUrl,
+      statsUrl,
+      frontendAddress,
+      ingressHosts: { kubernetes: [], file: [], consul: [] },
+    });
+    expect(text).toBe(
+      "\nKubernetes API       https://10.20.0.10:6443\nHAProxy statistics   http://10.20.0.10:8404/stats\n",
+    );
+  });
+
+  test("of the simulated lab are opened otherwise", () => {
+    expect(printed("sim", outputs)).toContain("\nTo open them in a browser of this machine: make ui\n");
+    expect(printed("sim", outputs)).not.toContain("/etc/hosts");
+  });
+});
+
+/** The first bytes that a connection brings, which ends it. */
+async function start(socket: net.Socket, length: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) {
+    chunks.push(chunk as Buffer);
+    if (Buffer.concat(chunks).length >= length) {
+      break;
+    }
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+describe("a relay", () => {
+  /** A server on a port of its own. */
+  async function listening(serve: (socket: net.Socket) => void) {
+    const sockets: net.Socket[] = [];
+    const server = net.createServer((socket) => {
+      sockets.push(socket);
+      socket.on("error", () => undefined);
+      serve(socket);
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    return { target: `127.0.0.1:${(server.address() as AddressInfo).port}`, server, sockets };
+  }
+
+  /** Greets and sends back what it gets. */
+  const echo = () =>
+    listening((socket) => {
+      socket.write("hello ");
+      socket.pipe(socket);
+    });
+
+  async function relayed(targets: string[], check: (connect: (target: string) => net.Socket) => Promise<void>) {
+    const relay = spawn(process.execPath, [join(tools, "relay.mjs"), folder, ...targets]);
+    try {
+      const [line] = (await once(relay.stdout, "data")) as [Buffer];
+      expect(line.toString()).toBe("listening\n");
+      await check((target) => net.connect(join(folder, target)).on("error", () => undefined));
+      // An end of one connection is no end of the relay.
+      expect(relay.exitCode).toBeNull();
+    } finally {
+      relay.kill();
+      await once(relay, "close");
+      for (const target of targets) {
+        rmSync(join(folder, target), { force: true });
+      }
+    }
+  }
+
+  test("passes both directions on, each to its target", async () => {
+    const [one, two] = [await echo(), await echo()];
+    await relayed([one.target, two.target], async (connect) => {
+      const [first, second] = [connect(one.target), connect(two.target)];
+      const long = "é".repeat(100_000);
+      first.write("one");
+      second.write(long);
+      expect(await start(first, "hello one".length)).toBe("hello one");
+      expect(await start(second, Buffer.byteLength(`hello ${long}`))).toBe(`hello ${long}`);
+    });
+    expect([one.sockets.length, two.sockets.length]).toEqual([1, 1]);
+    one.server.close();
+    two.server.close();
+  });
+
+  test("passes all on that a target sent before its end, also to a client that is slow", async () => {
+    // Somewhere between, the last piece no longer fits into what the kernel keeps for the client.
+    const sizes = Array.from({ length: 24 }, (_, index) => (index + 1) * 15_000);
+    let served = 0;
+    const { target, server } = await listening((socket) => socket.end("x".repeat(sizes[served++] ?? 0)));
+    await relayed([target], async (connect) => {
+      for (const size of sizes) {
+        const client = connect(target);
+        await once(client, "connect");
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        expect((await text(client)).length).toBe(size);
+      }
+    });
+    server.close();
+  });
+
+  test("ends a connection whose target is gone, and goes on", async () => {
+    const { target, server, sockets } = await echo();
+    await relayed([target], async (connect) => {
+      const broken = connect(target);
+      await once(broken, "data");
+      const closed = once(broken, "close");
+      sockets[0]?.resetAndDestroy();
+      await closed;
+      server.close();
+      await once(server, "close");
+      // Nobody listens any more.
+      await once(connect(target), "close");
+    });
+  });
+
+  test("ends the target's connection when a client is gone", async () => {
+    const { target, server, sockets } = await echo();
+    await relayed([target], async (connect) => {
+      const client = connect(target);
+      await once(client, "data");
+      const [socket] = sockets as [net.Socket];
+      const closed = once(socket, "close");
+      client.destroy();
+      await closed;
+    });
+    server.close();
+  });
+});
