@@ -1,0 +1,96 @@
+// A person in Consul's web interface, in headless Chromium. The token comes through standard input.
+//   consul-ui.mjs create ADDRESS NAME HOST   logs in and adds a router and its service, key by key
+//   consul-ui.mjs delete ADDRESS NAME        logs in and deletes them
+// Prints the time of the last change in milliseconds since 1970. Screenshots go to artifacts/.
+import { mkdirSync } from "node:fs";
+import { argv, stdin } from "node:process";
+import { text } from "node:stream/consumers";
+import { chromium } from "playwright-core";
+
+const [what, address, name, host] = argv.slice(2);
+const token = (await text(stdin)).trim();
+const url = "https://consul.lab.localhost/ui/";
+mkdirSync("artifacts", { recursive: true });
+
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  // Root has no use for the sandbox; names are the lab's own.
+  args: ["--no-sandbox", `--host-resolver-rules=MAP *.lab.localhost ${address}`],
+});
+const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 900 } });
+const page = await context.newPage();
+page.setDefaultTimeout(60_000);
+const screenshot = (of) => page.screenshot({ path: `artifacts/consul-${of}.png` });
+
+/**
+ * Opens a page that shows `shown`. Loads it again when it stays empty, as a person would: the interface sometimes trips over the
+ * order in which its parts arrive ("There is no route named dc.peers"), and Chromium drops what it loads when a machine of the
+ * lab, on the same bridge, goes or comes.
+ */
+async function open(place, shown) {
+  for (let attempts = 4; ; attempts--) {
+    await page.goto(place);
+    try {
+      return await shown.waitFor({ timeout: 15_000 });
+    } catch (error) {
+      if (attempts === 1) throw error;
+    }
+  }
+}
+
+try {
+  const login = page.getByRole("button", { name: "Log in" }).first();
+  await open(url, login);
+  await login.click();
+  await page.getByPlaceholder("SecretID").fill(token);
+  await page.keyboard.press("Enter");
+  await page.getByText("You are now logged in").waitFor();
+  await screenshot("logged-in");
+
+  const changed = what === "create" ? await create() : await remove();
+  await page.waitForLoadState("networkidle");
+  await screenshot(`${what}d`);
+  console.log(changed);
+} catch (error) {
+  await screenshot("failed");
+  throw error;
+} finally {
+  await browser.close();
+}
+
+async function create() {
+  const keys = {
+    [`traefik/http/routers/${name}/rule`]: `Host(\`${host}\`)`,
+    [`traefik/http/routers/${name}/service`]: name,
+    [`traefik/http/services/${name}/loadBalancer/servers/0/url`]: "http://demo.demo.svc.cluster.local",
+  };
+  for (const [key, value] of Object.entries(keys)) {
+    await page.getByRole("link", { name: "Key/Value" }).click();
+    await page.getByRole("link", { name: "Create" }).click();
+    await page.getByPlaceholder("Key or folder").fill(key);
+    // From the editor of code to a field of text.
+    await page.locator(".type-toggle label").click();
+    await page.locator("textarea[name=value]").fill(value);
+    await screenshot("create-key");
+    const saved = page.waitForResponse((response) => response.request().method() === "PUT");
+    await page.getByRole("button", { name: "Save" }).click();
+    await saved;
+    await page.getByRole("link", { name: "Create" }).waitFor();
+  }
+  const now = Date.now();
+  await open(`${url}dc1/kv/traefik/http/routers/${name}/`, page.getByRole("link", { name: "rule" }));
+  return now;
+}
+
+async function remove() {
+  for (const section of ["routers", "services"]) {
+    const row = page.locator("tr", { hasText: name });
+    await open(`${url}dc1/kv/traefik/http/${section}/`, row);
+    await row.getByRole("button", { name: "More" }).click();
+    await row.getByText("Delete", { exact: true }).first().click();
+    const deleted = page.waitForResponse((response) => response.request().method() === "DELETE");
+    await row.getByRole("button", { name: "Delete" }).click();
+    await deleted;
+  }
+  return Date.now();
+}
