@@ -14,10 +14,13 @@ LAB := sim/up
 IN := sim/enter
 # A lab is there to be thrown away; elsewhere Pulumi shows what it would do and asks.
 YES := --yes --skip-preview
+UI := node tools/ui.mjs
 else
 PREFLIGHT := command -v pulumi >/dev/null || { echo 'error: the Pulumi CLI is missing: install it, then run pulumi install'; exit 1; }
 LAB := :
 IN :=
+# Its addresses can be reached as they are.
+UI := node tools/addresses.mjs
 endif
 
 help: ## this list
@@ -48,7 +51,7 @@ demo-check: ## ask the demonstration by all its host names; ends with `n/3 sourc
 	$(IN) node tools/demo-check.mjs $(STACK)
 
 ui: ## publish the lab's web pages on loopback: Consul, Traefik dashboard, HAProxy statistics, demonstration
-	node tools/ui.mjs $(STACK)
+	$(UI) $(STACK)
 
 sim-shell: ## a shell in the lab's network, with kubectl and pulumi ready
 	$(IN) tools/shell $(STACK)

@@ -1,6 +1,6 @@
 // Publishes the lab's web pages on loopback of this machine until it is interrupted: ui.mjs STACK
 // The lab's network has no way out; Unix sockets, which belong to the file system, are the door.
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
@@ -9,14 +9,12 @@ import { join } from "node:path";
 import { argv, env, exit } from "node:process";
 import { URL } from "node:url";
 import { pages } from "./addresses.mjs";
+import { outputs } from "./outputs.mjs";
 import { splice } from "./relay.mjs";
 
 const [httpPort, httpsPort, statsPort] = (env.PORTS ?? "8080,8443,8404").split(",").map(Number);
 const stack = argv[2];
-const text = execFileSync("sim/enter", ["pulumi", "stack", "output", "--json", "--show-secrets", "--stack", stack], {
-  encoding: "utf8",
-});
-const values = JSON.parse(text);
+const values = outputs(stack, { secrets: true, through: ["sim/enter"] });
 const { frontendAddress, consulToken, dashboardUser, dashboardPassword, statsUser, statsPassword } = values;
 if (!frontendAddress) {
   console.error("error: nothing is up yet; run make up");
