@@ -29,6 +29,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- range $name, $port := .Values.ports }}
 {{- $entryPoint := printf "--entryPoints.%s" $name }}
 - {{ printf "%s.address=:%d/tcp" $entryPoint (int $port.port) | quote }}
+{{- if $port.asDefault }}
+- {{ printf "%s.asDefault=true" $entryPoint | quote }}
+{{- end }}
 {{- with $port.proxyProtocol }}
 - {{ printf "%s.proxyProtocol.trustedIPs=%s" $entryPoint (join "," .trustedIPs) | quote }}
 {{- end }}
@@ -142,6 +145,8 @@ spec:
         {{- end }}
       readinessProbe:
         httpGet: { path: /ping, port: traefik }
+        # It answers half a second before all routes are there.
+        initialDelaySeconds: 3
         periodSeconds: 2
         failureThreshold: 1
       livenessProbe:
