@@ -233,8 +233,7 @@ function chartValues({ config, consul, dynamic, nodePorts, trusted }: TraefikIng
     },
     service: {
       type: "NodePort",
-      // A connection goes to the pod of the node that it arrives at: whom it comes from stays visible, so that only the
-      // frontend has to be believed.
+      // A connection goes to the pod of the node that it arrives at: HAProxy's own address stays visible.
       spec: { externalTrafficPolicy: "Local" },
     },
     ...(consul && consulAccess),
