@@ -1,12 +1,12 @@
-import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
 import type { LoadedConfig } from "../config";
 import { policyBodies, tokenBodies, transactionBodies } from "../render/consul";
 import type { Authority, IssuedCertificate } from "./authority";
 import type { K8sControlPlane } from "./k8s-control-plane";
 import { release } from "./release";
+import { restrictedNamespace } from "./restricted";
+import { seed } from "./seed";
 
 export interface ConsulKvArgs {
   controlPlane: K8sControlPlane;
@@ -48,7 +48,7 @@ export class ConsulKv extends pulumi.ComponentResource {
     this.bootstrapToken = this.token(`${name}-bootstrap-token`);
     this.editorToken = this.token(`${name}-editor-token`);
     this.readerToken = this.token(`${name}-reader-token`);
-    const gossipKey = this.hash(`${name}-gossip-key`).apply((bytes) => bytes.toString("base64"));
+    const gossipKey = seed(`${name}-gossip-key`, { parent: this }).apply((bytes) => bytes.toString("base64"));
     const certificate = authority.issue(
       `${name}-certificate`,
       {
@@ -69,18 +69,8 @@ export class ConsulKv extends pulumi.ComponentResource {
       this,
     );
 
-    const inCluster = {
-      parent: this,
-      provider: controlPlane.provider,
-      deletedWith: controlPlane.cluster,
-      deleteBeforeReplace: true,
-      dependsOn: args.dependsOn,
-    };
-    const space = new k8s.core.v1.Namespace(
-      `${name}-namespace`,
-      { metadata: { name: namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } } },
-      inCluster,
-    );
+    const inCluster = controlPlane.inCluster(this, args.dependsOn);
+    const space = restrictedNamespace(`${name}-namespace`, namespace, inCluster);
     const secrets = Object.entries(this.secrets(authority, certificate, gossipKey)).map(
       ([secret, { type, ...stringData }]) =>
         new k8s.core.v1.Secret(
@@ -137,18 +127,12 @@ export class ConsulKv extends pulumi.ComponentResource {
 
   /** A token is a UUID to Consul. */
   private token(name: string): pulumi.Output<string> {
-    return this.hash(name).apply((bytes) =>
+    return seed(name, { parent: this }).apply((bytes) =>
       bytes
         .toString("hex")
         .slice(0, 32)
         .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"),
     );
-  }
-
-  /** 32 bytes that live as long as their seed in the state, secret. */
-  private hash(name: string): pulumi.Output<Buffer> {
-    const seed = new random.RandomPassword(name, { length: 64, special: false }, { parent: this });
-    return seed.result.apply((text) => createHash("sha256").update(text).digest());
   }
 }
 

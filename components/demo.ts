@@ -5,6 +5,7 @@ import { demo, ownHosts } from "../config/routes";
 import { busyboxVersion } from "../config/versions";
 import { scriptText } from "../render/step";
 import type { K8sControlPlane } from "./k8s-control-plane";
+import { restrictedContainer, restrictedNamespace, restrictedPod } from "./restricted";
 
 export interface DemoArgs {
   controlPlane: K8sControlPlane;
@@ -27,18 +28,8 @@ export class Demo extends pulumi.ComponentResource {
     const { controlPlane, config, dependsOn } = args;
     // Files and Consul have theirs already (declaredRoutes).
     const host = ownHosts(config).demo.kubernetes;
-    const inCluster = {
-      parent: this,
-      provider: controlPlane.provider,
-      deletedWith: controlPlane.cluster,
-      deleteBeforeReplace: true,
-      dependsOn,
-    };
-    const namespace = new k8s.core.v1.Namespace(
-      `${name}-namespace`,
-      { metadata: { name: demo.namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } } },
-      inCluster,
-    );
+    const inCluster = controlPlane.inCluster(this, dependsOn);
+    const namespace = restrictedNamespace(`${name}-namespace`, demo.namespace, inCluster);
     const metadata = { name: demo.service, namespace: namespace.metadata.name };
     const page = new k8s.core.v1.ConfigMap(
       `${name}-page`,
@@ -114,7 +105,7 @@ function podSpec(page: k8s.core.v1.ConfigMap): k8s.types.input.core.v1.PodSpec {
   const folder = "/www/cgi-bin";
   return {
     automountServiceAccountToken: false,
-    securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
+    securityContext: restrictedPod,
     topologySpreadConstraints: [
       {
         maxSkew: 1,
@@ -133,11 +124,7 @@ function podSpec(page: k8s.core.v1.ConfigMap): k8s.types.input.core.v1.PodSpec {
         env: [{ name: "NODE", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } }],
         readinessProbe: { tcpSocket: { port }, periodSeconds: 2 },
         resources: { requests: { cpu: "10m", memory: "16Mi" } },
-        securityContext: {
-          allowPrivilegeEscalation: false,
-          readOnlyRootFilesystem: true,
-          capabilities: { drop: ["ALL"] },
-        },
+        securityContext: restrictedContainer,
         volumeMounts: [{ name: "page", mountPath: folder }],
       },
     ],

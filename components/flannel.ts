@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { flannelCniPluginVersion, flannelVersion } from "../config/versions";
+import type { K8sControlPlane } from "./k8s-control-plane";
 
 export interface FlannelArgs {
+  controlPlane: K8sControlPlane;
   /** Addresses of pods, as kubeadm was told. */
   podCidr: string;
   /** `vxlan` or `host-gw`. */
@@ -25,8 +27,7 @@ const cniConfig = {
 export class Flannel extends pulumi.ComponentResource {
   constructor(name: string, args: FlannelArgs, opts: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:Flannel", name, {}, opts);
-    // Names are fixed, so an object and its replacement cannot be there at once.
-    const inCluster = { parent: this, deletedWith: opts.deletedWith, deleteBeforeReplace: true };
+    const inCluster = args.controlPlane.inCluster(this);
 
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
@@ -86,7 +87,7 @@ export class Flannel extends pulumi.ComponentResource {
         },
         spec: { selector: { matchLabels: labels }, template: podTemplate(settings, checksum, account) },
       },
-      { ...inCluster, dependsOn: binding },
+      { ...inCluster, dependsOn: [binding] },
     );
     this.registerOutputs({});
   }

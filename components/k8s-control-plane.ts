@@ -113,8 +113,8 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     );
     new Flannel(
       `${name}-flannel`,
-      { podCidr: network.podCidr, backend: kubernetes.flannelBackend },
-      { parent: this, providers: { kubernetes: this.provider }, deletedWith: this.cluster },
+      { controlPlane: this, podCidr: network.podCidr, backend: kubernetes.flannelBackend },
+      { parent: this },
     );
 
     this.ready = first.master.run(
@@ -134,6 +134,14 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   run(name: string, step: Omit<MachineStep, "changesNode">, opts: Parameters<Machine["run"]>[2]): remote.Command {
     const [first] = this.machines as [Machine];
     return first.run(name, { ...step, changesNode: false }, opts);
+  }
+
+  /**
+   * Options for an object in the cluster, which is deleted with it. Names there are fixed, so an object and its replacement cannot
+   * be there at once. What a component waits for is not what its children wait for: each is given it.
+   */
+  inCluster(parent: pulumi.Resource, dependsOn: pulumi.Resource[] = []) {
+    return { parent, provider: this.provider, deletedWith: this.cluster, deleteBeforeReplace: true, dependsOn };
   }
 
   /** Makes a machine ready for kubeadm. */

@@ -2,10 +2,15 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { busyboxVersion, localPathProvisionerVersion } from "../config/versions";
 import { toYaml } from "../render/yaml";
+import type { K8sControlPlane } from "./k8s-control-plane";
+import { restrictedContainer, restrictedPod } from "./restricted";
 
 export interface LocalPathStorageArgs {
+  controlPlane: K8sControlPlane;
   /** Folder on every node that receives the volumes. */
   path: string;
+  /** Nodes that take the provisioner's pods. */
+  dependsOn: pulumi.Resource[];
 }
 
 const labels = { app: "local-path-provisioner" };
@@ -21,10 +26,7 @@ export class LocalPathStorage extends pulumi.ComponentResource {
 
   constructor(name: string, args: LocalPathStorageArgs, opts: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:LocalPathStorage", name, {}, opts);
-    // Names are fixed, so an object and its replacement cannot be there at once.
-    // What a component waits for is not what its children wait for.
-    const { deletedWith, dependsOn } = opts;
-    const inCluster = { parent: this, deletedWith, dependsOn, deleteBeforeReplace: true };
+    const inCluster = args.controlPlane.inCluster(this, args.dependsOn);
 
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
@@ -160,7 +162,7 @@ function podSpec(
   const configFolder = "/etc/config/";
   return {
     serviceAccountName: account.metadata.name,
-    securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
+    securityContext: restrictedPod,
     containers: [
       {
         name: "local-path-provisioner",
@@ -179,11 +181,7 @@ function podSpec(
           { name: "CONFIG_MOUNT_PATH", value: configFolder },
         ],
         resources: { requests: { cpu: "20m", memory: "32Mi" } },
-        securityContext: {
-          allowPrivilegeEscalation: false,
-          readOnlyRootFilesystem: true,
-          capabilities: { drop: ["ALL"] },
-        },
+        securityContext: restrictedContainer,
         volumeMounts: [{ name: "config", mountPath: configFolder }],
       },
     ],

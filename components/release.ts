@@ -26,18 +26,17 @@ const root = join(__dirname, "..");
  * A Helm release in the namespace of its name, done when its pods are ready. One that an interrupted run left in a state that
  * Helm refuses to touch is marked as failed first, which Helm repairs.
  */
-export function release(name: string, args: ReleaseArgs, opts: pulumi.CustomResourceOptions): k8s.helm.v3.Release {
+export function release(
+  name: string,
+  args: ReleaseArgs,
+  opts: { parent: pulumi.Resource; dependsOn: pulumi.Resource[] },
+): k8s.helm.v3.Release {
   const { chart, namespace, controlPlane, config } = args;
   const source: Pick<k8s.helm.v3.ReleaseArgs, "chart" | "version" | "repositoryOpts" | "description"> = config.chart
     ? { chart, version: config.chart.version, repositoryOpts: { repo: config.chart.repository } }
     : // Pulumi does not look into a folder for changes, but at what it says of it here.
       { chart: `./charts/${chart}`, description: `charts/${chart} ${digest(join(root, "charts", chart))}` };
-  const inCluster = {
-    ...opts,
-    provider: controlPlane.provider,
-    deletedWith: controlPlane.cluster,
-    deleteBeforeReplace: true,
-  };
+  const inCluster = controlPlane.inCluster(opts.parent, opts.dependsOn);
   const made = new k8s.helm.v3.Release(
     name,
     {
@@ -58,7 +57,7 @@ export function release(name: string, args: ReleaseArgs, opts: pulumi.CustomReso
   new k8s.core.v1.ConfigMap(
     `${name}-known`,
     { metadata: { name: knownMark, namespace: namespace.metadata.name } },
-    { ...inCluster, dependsOn: made },
+    { ...inCluster, dependsOn: [made] },
   );
   return made;
 }

@@ -20,13 +20,8 @@ export class Storage extends pulumi.ComponentResource {
     const { controlPlane, config, dependsOn } = args;
     switch (config.type) {
       case "local-path": {
-        const inCluster = {
-          parent: this,
-          providers: { kubernetes: controlPlane.provider },
-          deletedWith: controlPlane.cluster,
-          dependsOn,
-        };
-        this.ready = [new LocalPathStorage(`${name}-local-path`, { path: config.path }, inCluster).ready];
+        const localPath = { controlPlane, path: config.path, dependsOn };
+        this.ready = [new LocalPathStorage(`${name}-local-path`, localPath, { parent: this }).ready];
         break;
       }
       case "none":

@@ -13,6 +13,7 @@ import type { ConsulKv } from "./consul-kv";
 import type { K8sControlPlane } from "./k8s-control-plane";
 import type { Machine } from "./machine";
 import { release } from "./release";
+import { restrictedNamespace } from "./restricted";
 
 export interface TraefikIngressArgs {
   controlPlane: K8sControlPlane;
@@ -62,13 +63,7 @@ export class TraefikIngress extends pulumi.ComponentResource {
     super("esxi-k8s:index:TraefikIngress", name, {}, opts);
     const { controlPlane, config, consul } = args;
     const hosts = ownHosts({ ingress: config });
-    const inCluster = {
-      parent: this,
-      provider: controlPlane.provider,
-      deletedWith: controlPlane.cluster,
-      deleteBeforeReplace: true,
-      dependsOn: args.dependsOn,
-    };
+    const inCluster = controlPlane.inCluster(this, args.dependsOn);
     const definitions = customResourceDefinitions().map(
       (definition) =>
         new k8s.apiextensions.v1.CustomResourceDefinition(
@@ -77,11 +72,7 @@ export class TraefikIngress extends pulumi.ComponentResource {
           inCluster,
         ),
     );
-    const space = new k8s.core.v1.Namespace(
-      `${name}-namespace`,
-      { metadata: { name: namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } } },
-      inCluster,
-    );
+    const space = restrictedNamespace(`${name}-namespace`, namespace, inCluster);
     const secret = (suffix: string, type: string, stringData: Record<string, pulumi.Input<string>>) =>
       new k8s.core.v1.Secret(
         `${name}-${suffix}`,
@@ -273,19 +264,19 @@ function literal(text: string): string {
   return text.replaceAll("{{", '{{ "{{" }}');
 }
 
-/** What charts/traefik/dynamic/ holds, in the order of the files' names. */
+/** What charts/traefik/dynamic/ holds. */
 function dynamicFiles(): Record<string, unknown> {
-  const folder = join(charts, "traefik", "dynamic");
-  return readdirSync(folder)
-    .sort()
-    .map((file) => parse(readFileSync(join(folder, file), "utf8")) as Record<string, unknown>)
-    .reduce(merge, {});
+  return yamlFiles<Record<string, unknown>>(join(charts, "traefik", "dynamic")).reduce(merge, {});
 }
 
 /** The definitions of Traefik's objects, generated from its source by `make crds`. */
 function customResourceDefinitions(): Definition[] {
-  const folder = join(charts, "crds");
+  return yamlFiles<Definition>(join(charts, "crds"));
+}
+
+/** What the files of a folder hold, in the order of their names. */
+function yamlFiles<T>(folder: string): T[] {
   return readdirSync(folder)
     .sort()
-    .map((file) => parse(readFileSync(join(folder, file), "utf8")) as Definition);
+    .map((file) => parse(readFileSync(join(folder, file), "utf8")) as T);
 }
