@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig } from "../config";
+import { consulRoot } from "../config/routes";
 import { policyBodies, tokenBodies, transactionBodies } from "../render/consul";
 import type { Authority, IssuedCertificate } from "./authority";
 import type { K8sControlPlane } from "./k8s-control-plane";
@@ -32,7 +33,7 @@ export class ConsulKv extends pulumi.ComponentResource {
   /** Name of the Service in front of ready servers, with its namespace. */
   readonly service = { name: "consul-ui", namespace, host: `consul-ui.${namespace}.svc`, port: 443 } as const;
   /** Key below which Traefik reads routes. */
-  readonly rootKey = "traefik";
+  readonly rootKey = consulRoot;
   /** Token that may do everything, secret. */
   readonly bootstrapToken: pulumi.Output<string>;
   /** Token for people: reads the whole store and writes below `rootKey`, secret. */

@@ -1,14 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { ConfigError, parseConfig } from "./parse";
 import type { StackConfig } from "./schema";
+import { isSecretKey, type SecretKey } from "./secrets";
 
 export type { MachineSize, NodeConfig, StackConfig, Taint } from "./schema";
 
-/** Keys whose value is a text even if it looks like JSON. */
-const textKeys = ["vcenterPassword", "ingressCertificateKey"];
-
 /** A stack's configuration with its secrets wrapped again. */
-export type LoadedConfig = Omit<StackConfig, "vcenterPassword" | "ingressCertificateKey"> & {
+export type LoadedConfig = Omit<StackConfig, SecretKey> & {
   vcenterPassword: pulumi.Output<string>;
   ingressCertificateKey?: pulumi.Output<string>;
 };
@@ -23,7 +21,7 @@ export function loadConfig(): LoadedConfig {
   for (const [key, value] of Object.entries(pulumi.runtime.allConfig())) {
     if (key.startsWith(prefix)) {
       const name = key.slice(prefix.length);
-      raw[name] = textKeys.includes(name) ? value : parseJson(value);
+      raw[name] = isSecretKey(name) ? value : parseJson(value);
     }
   }
   const encrypted = new Set(Object.keys(raw).filter((name) => isEncrypted(prefix + name)));

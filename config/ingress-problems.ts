@@ -2,6 +2,7 @@ import { certificateProblem } from "./certificates";
 import { schedulable } from "./nodes";
 import type { Problem } from "./problems";
 import type { StackConfig } from "./schema";
+import { howToSet } from "./secrets";
 
 /** How many of Consul's servers may stand on fewer machines. */
 const mostServersThatShare = 3;
@@ -91,7 +92,7 @@ function certificateProblems(
       {
         path: "ingressCertificateKey",
         got: "nothing",
-        expected: "a secret, set with: pulumi config set --secret ingressCertificateKey",
+        expected: howToSet("ingressCertificateKey"),
       },
     ];
   }

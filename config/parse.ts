@@ -1,12 +1,10 @@
 import type { z } from "zod";
 import { findProblems, type Problem } from "./problems";
 import { stackConfig, type StackConfig } from "./schema";
+import { howToSet, isSecretKey, secretKeys, type SecretKey } from "./secrets";
 
 /** Text that the example configurations hold where only the user knows the value. */
 const placeholder = "CHANGE-ME";
-
-/** Keys whose values must never be printed. */
-const secretKeys = ["vcenterPassword", "ingressCertificateKey"] as const;
 
 /**
  * Checks the values of a stack's configuration.
@@ -61,8 +59,7 @@ function shapeProblems(issue: z.core.$ZodIssue, raw: unknown): Problem[] {
   const expected = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
   const value = issue.code === "invalid_key" ? path.at(-1) : valueAt(raw, path);
   if (value === undefined) {
-    const secret = secretKeys.find((key) => key === at);
-    return [{ path: at, got: "nothing", expected: secret ? howToSet(secret) : describe(expected) }];
+    return [{ path: at, got: "nothing", expected: isSecretKey(at) ? howToSet(at) : describe(expected) }];
   }
   return [{ path: at, got: show(at, value), expected: describe(expected) }];
 }
@@ -73,7 +70,7 @@ function describe(message: string): string {
 }
 
 function show(path: string, value: unknown): string {
-  return secretKeys.some((key) => key === path) ? "a secret" : JSON.stringify(value);
+  return isSecretKey(path) ? "a secret" : JSON.stringify(value);
 }
 
 function valueAt(raw: unknown, path: string[]): unknown {
@@ -94,10 +91,6 @@ function placeholders(value: unknown, path: string[] = []): Problem[] {
   return [];
 }
 
-function howToSet(key: string): string {
-  return `a secret, set with: pulumi config set --secret ${key}`;
-}
-
-function storedInClear(key: string): Problem {
+function storedInClear(key: SecretKey): Problem {
   return { path: key, got: "a value stored in clear", expected: howToSet(key) };
 }

@@ -1,10 +1,8 @@
+import { isObject, type Document } from "../render/merge";
 import type { Problem } from "./problems";
-import { declaredRoutes, ownHosts } from "./routes";
+import { consulRoot, declaredRoutes, ownHosts } from "./routes";
 import { parseRule, RuleError, type RuleKind } from "./rules";
 import type { StackConfig } from "./schema";
-
-/** Key below which Traefik reads Consul's store. */
-const root = "traefik";
 
 /** Who can claim a host name. Within one of them a host may have many routers, for different paths. */
 type Source = "kubernetes" | "file" | "consul";
@@ -33,8 +31,6 @@ const routerKeys: Record<RuleKind, string[]> = {
   tcp: ["entryPoints", "middlewares", "service", "rule", "ruleSyntax", "priority", "tls"],
 };
 
-type Tree = Record<string, unknown>;
-
 /** A host name that a router claims, and where that is written. */
 interface Claim {
   host: string;
@@ -46,7 +42,7 @@ interface Claim {
 /** What a source declares, with the words for its places. */
 interface Declared {
   source: Source;
-  tree: Tree;
+  tree: Document;
   /** The property path of a place in the tree. */
   pathOf: (...keys: string[]) => string;
   /** What the source calls a group of entries. */
@@ -83,7 +79,7 @@ function readAll(config: Routed): { problems: Problem[]; claims: Claim[] } {
     {
       source: "consul",
       tree: treeOf(kv),
-      pathOf: (...keys) => `consul.kv.${[root, ...keys].join("/")}`,
+      pathOf: (...keys) => `consul.kv.${[consulRoot, ...keys].join("/")}`,
       group: "a folder",
     },
   ];
@@ -105,7 +101,7 @@ function readSource({ source, tree, pathOf, group }: Declared): { problems: Prob
 
   /** The entries of a group. Where Traefik knows only some names, the others are refused and left out. */
   const entries = <Name extends string>(keys: string[], value: unknown, names?: Name[]): [Name, unknown][] => {
-    if (!isTree(value) || Object.keys(value).length === 0) {
+    if (!isObject(value) || Object.keys(value).length === 0) {
       refuse(pathOf(...keys), show(value), `${group} with entries, or nothing at all`);
       return [];
     }
@@ -122,7 +118,7 @@ function readSource({ source, tree, pathOf, group }: Declared): { problems: Prob
     return found;
   };
 
-  const readRouter = (kind: RuleKind, name: string, { rule, tls, ruleSyntax }: Tree): void => {
+  const readRouter = (kind: RuleKind, name: string, { rule, tls, ruleSyntax }: Document): void => {
     const place = (key: string) => pathOf(kind, "routers", name, key);
     if (typeof rule !== "string") {
       refuse(
@@ -208,37 +204,33 @@ function conflicts(claims: Claim[]): Problem[] {
 }
 
 /** Entries of the store as Traefik puts them together: a folder's own value does not count, nor does upper or lower case. */
-function treeOf(kv: Record<string, string>): Tree {
+function treeOf(kv: Record<string, string>): Document {
   const tree = emptyTree();
   for (const [key, value] of Object.entries(kv)) {
     const [first, ...folders] = key.split("/").filter((part) => part !== "");
     const name = folders.pop();
-    if (first !== root || name === undefined) {
+    if (first !== consulRoot || name === undefined) {
       continue;
     }
     let folder = tree;
     for (const part of folders) {
       const known = sameKey(folder, part);
       const inner = folder[known];
-      folder = isTree(inner) ? inner : (folder[known] = emptyTree());
+      folder = isObject(inner) ? inner : (folder[known] = emptyTree());
     }
     const known = sameKey(folder, name);
-    folder[known] = isTree(folder[known]) ? folder[known] : value;
+    folder[known] = isObject(folder[known]) ? folder[known] : value;
   }
   return tree;
 }
 
 /** A tree in which a key such as `__proto__` is one like all others. */
-function emptyTree(): Tree {
-  return Object.create(null) as Tree;
+function emptyTree(): Document {
+  return Object.create(null) as Document;
 }
 
-function sameKey(tree: Tree, key: string): string {
+function sameKey(tree: Document, key: string): string {
   return Object.keys(tree).find((known) => known.toLowerCase() === key.toLowerCase()) ?? key;
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function show(value: unknown): string {

@@ -1,7 +1,11 @@
+import { isObject } from "../render/merge";
 import type { StackConfig } from "./schema";
 
 /** Dynamic configuration of Traefik as its file provider reads it: `http:`, `tcp:`, `udp:` and `tls:`. */
 export type Dynamic = StackConfig["ingress"]["dynamic"];
+
+/** Key in Consul's store below which Traefik reads routes. */
+export const consulRoot = "traefik";
 
 /** Namespace and Service of the demonstration. */
 export const demo = { namespace: "demo", service: "demo" } as const;
@@ -54,16 +58,16 @@ export function declaredRoutes(config: Pick<StackConfig, "ingress" | "consul" | 
       },
     },
     kv: {
-      "traefik/http/routers/demo-consul/rule": `Host(\`${hosts.consul}\`)`,
-      "traefik/http/routers/demo-consul/service": "demo-consul",
+      [`${consulRoot}/http/routers/demo-consul/rule`]: `Host(\`${hosts.consul}\`)`,
+      [`${consulRoot}/http/routers/demo-consul/service`]: "demo-consul",
       // A middleware of another source.
-      "traefik/http/routers/demo-consul/middlewares/0": "security-headers@file",
-      "traefik/http/services/demo-consul/loadBalancer/servers/0/url": url,
+      [`${consulRoot}/http/routers/demo-consul/middlewares/0`]: "security-headers@file",
+      [`${consulRoot}/http/services/demo-consul/loadBalancer/servers/0/url`]: url,
       ...kv,
     },
   };
 }
 
 function object(value: unknown): Record<string, never> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, never>) : {};
+  return isObject(value) ? (value as Record<string, never>) : {};
 }

@@ -11,6 +11,7 @@ export function merge(base: Document, over: Document): Document {
   return merged;
 }
 
-function isObject(value: unknown): value is Document {
+/** Whether a value is a mapping, neither a list nor a single value. */
+export function isObject(value: unknown): value is Document {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
