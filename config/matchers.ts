@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { dnsNameForm, dnsNameLength } from "./dns-names";
 import { regexpProblem } from "./regexps";
 
 /** Which routers a rule is for. */
@@ -52,14 +53,16 @@ export const renamed: Record<RuleKind, Record<string, string>> = {
   tcp: { host: "HostSNI", hostregexp: "HostSNIRegexp" },
 };
 
-const dnsName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$/i;
+/** Traefik compares hosts without regard to case. */
+const hostForm = new RegExp(dnsNameForm, "i");
 
 /** A variable of Traefik v2, `{name}` or `{name:expression}`, that is neither escaped nor the name of a Unicode class. */
 const variable = /(?<!\\[pPx]?)\{[A-Za-z_]\w*(?::((?:[^{}]|\{[^{}]*\})*))?\}/;
 
 function host(alternative: string): Check {
   return (value) => {
-    if (dnsName.test(value.replace(/\.$/, ""))) {
+    const name = value.replace(/\.$/, "");
+    if (name.length <= dnsNameLength && hostForm.test(name)) {
       return undefined;
     }
     if (variable.test(value)) {

@@ -1,8 +1,9 @@
 import { z } from "zod";
+import { dnsLabelForm, dnsNameForm, dnsNameLength } from "./dns-names";
 import { defaultKubernetesVersion } from "./versions";
 
 /** A DNS label (RFC 1123): it becomes a virtual machine's name, a host name and a node name. */
-const dnsLabel = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, {
+const dnsLabel = z.string().regex(dnsLabelForm, {
   error: "a DNS label: lower-case letters, digits and inner hyphens, 63 characters at most",
 });
 const ipv4 = z.ipv4({ error: "an IPv4 address such as 192.0.2.10" });
@@ -56,12 +57,9 @@ const kvKey = z.string().regex(/^(?!esxi-k8s\/)[^/\s\p{Cc}][^\s\p{Cc}]*$/u, {
   error: "a key without a leading slash and white space, not below esxi-k8s/",
 });
 /** A DNS name of one or more labels. */
-const domain = z
-  .string()
-  .max(253)
-  .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$/, {
-    error: "a domain name such as apps.example.org, in lower case",
-  });
+const domain = z.string().max(dnsNameLength).regex(dnsNameForm, {
+  error: "a domain name such as apps.example.org, in lower case",
+});
 const quantity = z.string().regex(/^[1-9]\d*(Mi|Gi|Ti)$/, { error: "a size such as 1Gi" });
 
 /** A Helm release: from charts/ of this project, or the official chart. */

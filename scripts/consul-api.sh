@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034  # scripts that come behind it use what it sets
+# shellcheck shell=bash
 # Calls Consul's API from a master, through the Service in front of the servers. Parameters: CA (certificate of Consul's authority)
 export KUBECONFIG=/etc/kubernetes/admin.conf
 host=consul-ui.consul.svc

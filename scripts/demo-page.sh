@@ -1,5 +1,5 @@
 #!/bin/sh
-# The page of the demonstration, run by busybox httpd for every request; in the image, not on a node.
+# The page of the demonstration, run by busybox httpd for every request, in a pod, not on a node.
 printf 'Content-Type: text/plain\r\n\r\n'
 cat <<PAGE
 Hello from $(hostname) on $NODE.

@@ -2,8 +2,8 @@
 // Ends with `n/3 sources answer`.
 import http from "node:http";
 import https from "node:https";
-import { Buffer } from "node:buffer";
 import { argv } from "node:process";
+import { text } from "node:stream/consumers";
 import tls from "node:tls";
 import { outputs } from "./outputs.mjs";
 
@@ -26,14 +26,15 @@ function problem(scheme, host) {
       timeout: 5000,
     };
     const request = module.get(options, (response) => {
-      const chunks = [];
-      response.on("data", (chunk) => chunks.push(chunk));
-      response.on("end", () => {
-        const { statusCode, headers } = response;
+      const { statusCode, headers } = response;
+      const judge = (page) => {
         const redirected = scheme === "http" && headers.location?.startsWith(`https://${host}`);
-        const answered = statusCode === 200 && Buffer.concat(chunks).includes(`You asked for ${host}`);
-        resolve(redirected || answered ? undefined : `status ${statusCode}, not the demonstration's page`);
-      });
+        const answered = statusCode === 200 && page.includes(`You asked for ${host}`);
+        return redirected || answered ? undefined : `status ${statusCode}, not the demonstration's page`;
+      };
+      text(response)
+        .then(judge, ({ message }) => message)
+        .then(resolve);
     });
     request.on("timeout", () => request.destroy(new Error("no answer within 5 s")));
     request.on("error", ({ message }) => resolve(message));

@@ -523,19 +523,14 @@ describe("the end of a certificate", () => {
 });
 
 describe("pods that tolerate no taint", () => {
-  const recorded = recordOnce(
-    vary(validConfig(), {
-      workers: {
-        gpu: {
-          nodes: { "gpu-1": { host: "esxi-2", address: "10.20.0.41" } },
-          taints: [{ key: "gpu", effect: "NoSchedule" }],
-          cpus: 2,
-          memoryMiB: 4096,
-          diskGiB: 40,
-        },
-      },
-    }),
-  );
+  const gpu = {
+    nodes: { "gpu-1": { host: "esxi-2", address: "10.20.0.41" } },
+    taints: [{ key: "gpu", effect: "NoSchedule" }],
+    cpus: 2,
+    memoryMiB: 4096,
+    diskGiB: 40,
+  };
+  const recorded = recordOnce(vary(validConfig(), { workers: { gpu } }));
 
   test("are not looked for behind nodes that repel them, whose word still counts", () => {
     expect(String(recorded().command("haproxy-1-haproxy").inputs.stdin)).not.toContain("gpu-1");
@@ -543,20 +538,7 @@ describe("pods that tolerate no taint", () => {
   });
 
   test("are not counted on either", async () => {
-    const run = runProgram(
-      vary(validConfig(), {
-        workers: {
-          gpu: {
-            nodes: { "gpu-1": { host: "esxi-2", address: "10.20.0.41" } },
-            taints: [{ key: "gpu", effect: "NoSchedule" }],
-            cpus: 2,
-            memoryMiB: 4096,
-            diskGiB: 40,
-          },
-        },
-        ingress: { replicas: 3 },
-      }),
-    );
+    const run = runProgram(vary(validConfig(), { workers: { gpu }, ingress: { replicas: 3 } }));
     await expect(run).rejects.toThrow("ingress.replicas: got 3");
   });
 });
