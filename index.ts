@@ -1,5 +1,6 @@
 import {
   Authority,
+  ClusterDns,
   ConsulKv,
   Demo,
   EsxiCluster,
@@ -47,6 +48,12 @@ const pools = Object.entries(config.workers).map(
 );
 const workerMachines = pools.flatMap(({ machines }) => machines);
 const workersReady = pools.flatMap(({ ready }) => ready);
+
+// Names inside the cluster, resolved on every node.
+new ClusterDns("cluster-dns", {
+  controlPlane,
+  nodes: backends(config.controlPlane, ...schedulable(config.workers)).length,
+});
 
 // The default StorageClass.
 const storage = new Storage("storage", { controlPlane, config: config.storage, dependsOn: workersReady });

@@ -56,7 +56,12 @@ function issue(name: string, request: pulumi.Inputs, parent: pulumi.Resource): I
       addPreviousOutputInEnv: false,
       logging: local.Logging.None,
     },
-    { parent, additionalSecretOutputs: ["stdout", "stdin"] },
+    {
+      parent,
+      additionalSecretOutputs: ["stdout", "stdin"],
+      // What has been issued stays, with whatever program a later release of this project would issue it.
+      ignoreChanges: ["create"],
+    },
   );
   const issued = command.stdout.apply((text) => JSON.parse(text) as { certificate: string; key: string });
   return { certificate: pulumi.unsecret(issued.certificate), key: pulumi.secret(issued.key) };

@@ -1,4 +1,5 @@
 export { Authority } from "./authority";
+export { ClusterDns } from "./cluster-dns";
 export { ConsulKv } from "./consul-kv";
 export { Demo } from "./demo";
 export { EsxiCluster } from "./esxi-cluster";

@@ -44,6 +44,8 @@ export function release(
       name: chart,
       namespace: namespace.metadata.name,
       values: healed(args).apply(() => merge(args.values, config.values)),
+      // A null takes a default of the chart back.
+      allowNullValues: true,
       // Definitions of Traefik's objects are resources of their own: Helm never upgrades those that a chart brings.
       skipCrds: true,
       // Seconds. Pulling the images is part of it.

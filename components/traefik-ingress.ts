@@ -257,6 +257,8 @@ const spread = {
   topologyKey: "kubernetes.io/hostname",
   whenUnsatisfiable: "DoNotSchedule",
   labelSelector: { matchLabels: { "app.kubernetes.io/name": "traefik" } },
+  // Of one revision: the next one starts beside it, even where every worker has a pod.
+  matchLabelKeys: ["pod-template-hash"],
 };
 
 /** Traefik reads its files as Go templates: what begins one stands for itself here. */

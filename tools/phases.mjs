@@ -11,6 +11,7 @@ const phases = [
   ["nodes prepared", /-(prepare|allow-joins)$/],
   ["first master initialized", /-init$/],
   ["pod network declared", /Flannel\$/],
+  ["cluster DNS declared", /ClusterDns\$/],
   ["masters joined", /K8sControlPlane.*-join$/],
   ["workers joined", /-(join|label)$/],
   ["masters Ready", /-ready$/],

@@ -1,6 +1,4 @@
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeIngress } from "./ingress";
 import {
@@ -15,6 +13,7 @@ import {
   power,
   run,
   seeProcesses,
+  temporaryFile,
 } from "./support/lab";
 
 /**
@@ -183,7 +182,23 @@ describe("the cluster", () => {
     await kubectl("delete", "pod", "-l", "app=probe");
   });
 
-  it.each(masters)("keeps serving the API while %s is powered off", async (master) => {
+  it("has a pod of CoreDNS on every node", async () => {
+    await eventually(60, async () => {
+      const nodes = await kubectl(
+        "-n",
+        "kube-system",
+        "get",
+        "endpointslices",
+        "-l",
+        "kubernetes.io/service-name=kube-dns",
+        "-o",
+        "jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].nodeName}",
+      );
+      expect(nodes.split(" ").sort()).toEqual([...masters, ...workers]);
+    });
+  });
+
+  it.each(masters)("keeps serving the API and the demonstration while %s is powered off", async (master) => {
     await power(master, "off");
     try {
       // HAProxy knows, and etcd has elected a leader: from here on every request has to be answered, not one after a while.
@@ -194,6 +209,8 @@ describe("the cluster", () => {
         expect(await kubectl("get", "--raw", "/readyz")).toBe("ok");
       }
       await kubectl("create", "configmap", `written-without-${master}`);
+      // Two of them are reached by a name of the cluster.
+      expect((await make("demo-check")).split("\n").at(-1)).toBe("3/3 sources answer");
     } finally {
       await power(master, "on");
     }
@@ -295,9 +312,3 @@ describe("make sim-down", () => {
     expect((await attempt("test", ["-e", `/run/esxi-k8s/${lab}`])).code).toBe(1);
   });
 });
-
-async function temporaryFile(content: string): Promise<string> {
-  const file = join(await mkdtemp(join(tmpdir(), "esxi-k8s-")), "file.yaml");
-  await writeFile(file, content);
-  return file;
-}

@@ -1,10 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { attempt, eventually, inLab, kubectl, make, onMachine, output, power, run } from "./support/lab";
+import { attempt, eventually, inLab, kubectl, make, onMachine, output, power, run, temporaryFile } from "./support/lab";
 
 const frontend = "10.20.0.10";
 const client = "10.20.0.21";
@@ -14,6 +13,7 @@ const hosts = {
   file: `demo-file.${domain}`,
   consul: `demo-consul.${domain}`,
 };
+const workers = ["worker-1", "worker-2"];
 const sources = Object.entries(hosts);
 
 interface Load {
@@ -24,14 +24,11 @@ interface Load {
 
 /** The ingress of the cluster that cluster.test.ts has brought up. */
 export function describeIngress(): void {
-  let folder = "";
   let authority = "";
   let editor = "";
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "esxi-k8s-"));
-    authority = join(folder, "ca.pem");
-    await writeFile(authority, await output("certificateAuthority"));
+    authority = await temporaryFile(await output("certificateAuthority"));
     editor = await output("consulToken");
   });
 
@@ -46,8 +43,7 @@ export function describeIngress(): void {
 
   /** Consul's API through Traefik, as the web interface uses it. */
   const consul = async (token: string | undefined, method: string, path: string, body?: string) => {
-    const headers = join(folder, "headers");
-    await writeFile(headers, token === undefined ? "" : `X-Consul-Token: ${token}\n`);
+    const headers = await temporaryFile(token === undefined ? "" : `X-Consul-Token: ${token}\n`);
     const data = body === undefined ? [] : ["--data-binary", body];
     const url = `https://consul.${domain}/v1/${path}`;
     const answer = await ask(url, "-X", method, "-H", `@${headers}`, ...data);
@@ -68,11 +64,6 @@ export function describeIngress(): void {
   const unroute = async (name: string) => {
     await remove(`traefik/http/routers/${name}/`);
     await remove(`traefik/http/services/${name}/`);
-  };
-  const temporary = async (content: string) => {
-    const file = join(folder, "secret");
-    await writeFile(file, content, { mode: 0o600 });
-    return file;
   };
   const traefikPods = async () =>
     (await kubectl("-n", "traefik", "get", "pods", "-o", "jsonpath={.items[*].metadata.name}")).split(" ").sort();
@@ -116,6 +107,7 @@ export function describeIngress(): void {
     it("do not take a client's word, nor a pod's, for an address", async () => {
       const answer = await ask(`http://${hosts.file}/`, "-H", "X-Forwarded-For: 198.51.100.7");
       expect(answer).not.toContain("198.51.100.7");
+      expect(answer).toContain("Your address is 10.20.0.1.");
 
       const address = await kubectl("-n", "traefik", "get", "pods", "-o", "jsonpath={.items[0].status.podIP}");
       const lines = `PROXY TCP4 198.51.100.7 10.20.0.10 1000 80\\r\\nGET / HTTP/1.1\\r\\nHost: ${hosts.file}\\r\\nConnection: close\\r\\n\\r\\n`;
@@ -152,8 +144,9 @@ export function describeIngress(): void {
     it("leave the dashboard to those who know its password", async () => {
       const url = await output("dashboardUrl");
       expect(await status(url)).toBe("401");
-      const login = join(folder, "login");
-      await writeFile(login, `user = "${await output("dashboardUser")}:${await output("dashboardPassword")}"\n`);
+      const login = await temporaryFile(
+        `user = "${await output("dashboardUser")}:${await output("dashboardPassword")}"\n`,
+      );
       expect(await status(url, "-K", login)).toBe("200");
       const api = await ask(url.replace("dashboard/", "api/http/routers"), "-K", login);
       for (const name of ["demo-file@file", "demo-consul@consul", "demo-demo-demo-kubernetes"]) {
@@ -189,7 +182,13 @@ export function describeIngress(): void {
     /** @returns when the last key was changed, milliseconds since 1970 */
     const inBrowser = async (...args: string[]) =>
       Number(
-        await inLab("bash", "-c", 'node tests/e2e/support/consul-ui.mjs "$@" <"$0"', await temporary(editor), ...args),
+        await inLab(
+          "bash",
+          "-c",
+          'node tests/e2e/support/consul-ui.mjs "$@" <"$0"',
+          await temporaryFile(editor),
+          ...args,
+        ),
       );
     const within = async (seconds: number, since: number, expected: string) => {
       await eventually(seconds, async () => {
@@ -214,10 +213,8 @@ export function describeIngress(): void {
     it("is live without a restart, with middlewares across sources, and leaves alone what people added", async () => {
       const before = await traefikPods();
       await route("by-hand", `by-hand.${domain}`);
-      const changed = join(folder, "Pulumi.sim.yaml");
       const good = await readFile("Pulumi.sim.yaml", "utf8");
-      await writeFile(
-        changed,
+      const changed = await temporaryFile(
         good.replace(
           `    domain: ${domain}\n`,
           `    domain: ${domain}
@@ -279,15 +276,23 @@ export function describeIngress(): void {
       ["lost", "consul-server-0", ["--grace-period=0", "--force"]],
     ])("reads and writes while one server is away: %s, %s", async (_how, server, options) => {
       await allServersVote();
-      await kubectl("-n", "consul", "delete", "pod", server, "--wait=false", ...options);
-      // There may be an election; after it every request has to be answered, not one after a while.
-      await eventually(20, async () => {
-        for (let i = 0; i < 10; i++) {
-          const value = `${server} ${String(i)}`;
-          await put("traefik/probe", value);
-          expect(await consul(editor, "GET", "kv/traefik/probe?raw")).toEqual({ status: "200", body: value });
-        }
-      });
+      const phase = () => kubectl("-n", "consul", "get", "pod", server, "-o", "jsonpath={.status.phase}");
+      // Nowhere to come back to, so that it stays away.
+      await kubectl("cordon", ...workers);
+      try {
+        await kubectl("-n", "consul", "delete", "pod", server, ...options);
+        // There may be an election; after it every request has to be answered, not one after a while.
+        await eventually(20, async () => {
+          for (let i = 0; i < 10; i++) {
+            const value = `${server} ${String(i)}`;
+            await put("traefik/probe", value);
+            expect(await consul(editor, "GET", "kv/traefik/probe?raw")).toEqual({ status: "200", body: value });
+          }
+        });
+        expect(await phase()).toBe("Pending");
+      } finally {
+        await kubectl("uncordon", ...workers);
+      }
     });
 
     it("may be away as a whole: files and Kubernetes serve, even from a Traefik that starts then, and it comes back", async () => {
@@ -333,12 +338,21 @@ export function describeIngress(): void {
     });
 
     it("refuses gossip without the key", async () => {
+      const image = await kubectl(
+        "-n",
+        "consul",
+        "get",
+        "statefulset",
+        "consul-server",
+        "-o",
+        "jsonpath={.spec.template.spec.containers[0].image}",
+      );
       const overrides = {
         spec: {
           containers: [
             {
               name: "stranger",
-              image: "docker.io/hashicorp/consul:1.22.7",
+              image,
               imagePullPolicy: "IfNotPresent",
               command: [
                 "sh",
@@ -352,13 +366,13 @@ export function describeIngress(): void {
       await kubectl(
         "run",
         "stranger",
-        "--image=docker.io/hashicorp/consul:1.22.7",
+        `--image=${image}`,
         "--restart=Never",
         `--overrides=${JSON.stringify(overrides)}`,
       );
       await kubectl("wait", "pod", "stranger", "--for=condition=Ready", "--timeout=60s");
       await eventually(30, async () => {
-        expect(await kubectl("logs", "stranger")).toMatch(/encrypt/i);
+        expect(await kubectl("logs", "stranger")).toMatch(/encryption is not configured/i);
       });
       const members = await kubectl("exec", "stranger", "--", "consul", "members");
       expect(members.split("\n").slice(1)).toHaveLength(1);
@@ -403,16 +417,14 @@ export function describeIngress(): void {
   });
 
   it("charts are valid to the API server, field by field", async () => {
+    const helm = join(await run("sim/toolchain/build", ["--print", "helm"]), "helm");
     for (const chart of ["consul", "traefik"]) {
-      const helm = join(await run("sim/toolchain/build", ["--print", "helm"]), "helm");
-      const values = join(folder, `${chart}.json`);
-      await writeFile(values, await inLab("tools/kubectl", "sim", "version", "-o", "json").then(() => "{}"));
-      const rendered = join(folder, `${chart}.yaml`);
-      await writeFile(
-        rendered,
-        await run(helm, ["template", chart, `charts/${chart}`, "--namespace", chart, "-f", values]),
-      );
-      await kubectl("apply", "--dry-run=server", "--validate=strict", "-n", chart, "-f", rendered);
+      for (const values of [[], ["--values", `tests/charts/values/${chart}.yaml`]]) {
+        // Beside what is installed, of which not every field may be changed.
+        const rendered = await run(helm, ["template", "probe", `charts/${chart}`, "--namespace", "default", ...values]);
+        const file = await temporaryFile(rendered);
+        await kubectl("apply", "--dry-run=server", "--validate=strict", "--namespace", "default", "-f", file);
+      }
     }
   });
 

@@ -19,32 +19,39 @@ const browser = await chromium.launch({
 });
 const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 900 } });
 const page = await context.newPage();
-page.setDefaultTimeout(60_000);
+page.setDefaultTimeout(15_000);
 const screenshot = (of) => page.screenshot({ path: `artifacts/consul-${of}.png` });
 
 /**
- * Opens a page that shows `shown`. Loads it again when it stays empty, as a person would: the interface sometimes trips over the
- * order in which its parts arrive ("There is no route named dc.peers"), and Chromium drops what it loads when a machine of the
- * lab, on the same bridge, goes or comes.
+ * Does something again when it fails, as a person would: the interface sometimes trips over the order in which its parts arrive
+ * ("There is no route named dc.peers"), takes no notice of what is entered before it has finished a form ("Please enter your
+ * secret", below one that is there), and Chromium drops what it loads when a machine of the lab, on the same bridge, goes or comes.
  */
-async function open(place, shown) {
-  for (let attempts = 4; ; attempts--) {
-    await page.goto(place);
+async function patiently(attempt) {
+  for (let left = 3; ; left--) {
     try {
-      return await shown.waitFor({ timeout: 15_000 });
+      return await attempt();
     } catch (error) {
-      if (attempts === 1) throw error;
+      if (left === 0) throw error;
     }
   }
 }
 
+/** Opens a page that shows `shown`. */
+const open = (place, shown) =>
+  patiently(async () => {
+    await page.goto(place);
+    await shown.waitFor();
+  });
+
 try {
-  const login = page.getByRole("button", { name: "Log in" }).first();
-  await open(url, login);
-  await login.click();
-  await page.getByPlaceholder("SecretID").fill(token);
-  await page.keyboard.press("Enter");
-  await page.getByText("You are now logged in").waitFor();
+  await patiently(async () => {
+    await page.goto(url);
+    await page.getByRole("button", { name: "Log in" }).first().click();
+    await page.getByPlaceholder("SecretID").fill(token);
+    await page.keyboard.press("Enter");
+    await page.getByText("You are now logged in").waitFor();
+  });
   await screenshot("logged-in");
 
   const changed = what === "create" ? await create() : await remove();
@@ -58,6 +65,11 @@ try {
   await browser.close();
 }
 
+/** Consul's answer to a change. */
+function answered(method) {
+  return page.waitForResponse((response) => response.request().method() === method);
+}
+
 async function create() {
   const keys = {
     [`traefik/http/routers/${name}/rule`]: `Host(\`${host}\`)`,
@@ -65,16 +77,16 @@ async function create() {
     [`traefik/http/services/${name}/loadBalancer/servers/0/url`]: "http://demo.demo.svc.cluster.local",
   };
   for (const [key, value] of Object.entries(keys)) {
-    await page.getByRole("link", { name: "Key/Value" }).click();
-    await page.getByRole("link", { name: "Create" }).click();
-    await page.getByPlaceholder("Key or folder").fill(key);
-    // From the editor of code to a field of text.
-    await page.locator(".type-toggle label").click();
-    await page.locator("textarea[name=value]").fill(value);
-    await screenshot("create-key");
-    const saved = page.waitForResponse((response) => response.request().method() === "PUT");
-    await page.getByRole("button", { name: "Save" }).click();
-    await saved;
+    await patiently(async () => {
+      await page.getByRole("link", { name: "Key/Value" }).click();
+      await page.getByRole("link", { name: "Create" }).click();
+      await page.getByPlaceholder("Key or folder").fill(key);
+      // From the editor of code to a field of text.
+      await page.locator(".type-toggle label").click();
+      await page.locator("textarea[name=value]").fill(value);
+      await screenshot("create-key");
+      await Promise.all([answered("PUT"), page.getByRole("button", { name: "Save" }).click()]);
+    });
     await page.getByRole("link", { name: "Create" }).waitFor();
   }
   const now = Date.now();
@@ -88,9 +100,7 @@ async function remove() {
     await open(`${url}dc1/kv/traefik/http/${section}/`, row);
     await row.getByRole("button", { name: "More" }).click();
     await row.getByText("Delete", { exact: true }).first().click();
-    const deleted = page.waitForResponse((response) => response.request().method() === "DELETE");
-    await row.getByRole("button", { name: "Delete" }).click();
-    await deleted;
+    await Promise.all([answered("DELETE"), row.getByRole("button", { name: "Delete" }).click()]);
   }
   return Date.now();
 }

@@ -1,4 +1,8 @@
 import { execFile, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
 /** The tests' own lab, beside one that a person may have running. */
@@ -117,4 +121,17 @@ export function seeProcesses(seen: Set<string>): { stop: () => Promise<void> } {
       return done;
     },
   };
+}
+
+const temporary = mkdtempSync(join(tmpdir(), "esxi-k8s-"));
+process.once("exit", () => {
+  rmSync(temporary, { recursive: true });
+});
+let files = 0;
+
+/** Writes a text to a file of its own that only this user can read; it is gone when the tests end. */
+export async function temporaryFile(content: string): Promise<string> {
+  const file = join(temporary, `${String(++files)}.yaml`);
+  await writeFile(file, content);
+  return file;
 }

@@ -340,6 +340,7 @@ describe("a number of Traefik's pods and HTTPS for all", () => {
         topologyKey: "kubernetes.io/hostname",
         whenUnsatisfiable: "DoNotSchedule",
         labelSelector: { matchLabels: { "app.kubernetes.io/name": "traefik" } },
+        matchLabelKeys: ["pod-template-hash"],
       },
     ]);
     expect(podDisruptionBudget).toEqual({ enabled: true, maxUnavailable: 1 });
@@ -431,6 +432,7 @@ describe("charts", () => {
     ] as const) {
       const { inputs } = recording.release(name);
       expect(inputs).toMatchObject({ chart: `./charts/${chart}`, name: chart, namespace: chart, skipCrds: true });
+      expect(inputs.allowNullValues).toBe(true);
       expect(inputs.description).toMatch(new RegExp(`^charts/${chart} [0-9a-f]{12}$`));
       expect(inputs).not.toHaveProperty("repositoryOpts");
       expect(inputs).not.toHaveProperty("version");
@@ -522,6 +524,14 @@ describe("the end of a certificate", () => {
   });
 });
 
+test("what has been issued stays when another program would issue it", async () => {
+  const commands = (await runProgram(validConfig())).ofType("command:local:Command");
+  expect(commands.length).toBeGreaterThan(2);
+  for (const { name, ignoreChanges } of commands) {
+    expect(ignoreChanges, name).toContain("create");
+  }
+});
+
 describe("pods that tolerate no taint", () => {
   const gpu = {
     nodes: { "gpu-1": { host: "esxi-2", address: "10.20.0.41" } },
@@ -535,6 +545,10 @@ describe("pods that tolerate no taint", () => {
   test("are not looked for behind nodes that repel them, whose word still counts", () => {
     expect(String(recorded().command("haproxy-1-haproxy").inputs.stdin)).not.toContain("gpu-1");
     expect(JSON.stringify(values(recorded()).ports.web.proxyProtocol)).toContain("10.20.0.41/32");
+  });
+
+  test("of CoreDNS have a place on all other nodes", () => {
+    expect(recorded().get("DeploymentPatch", "cluster-dns-deployment").inputs.spec).toMatchObject({ replicas: 5 });
   });
 
   test("are not counted on either", async () => {

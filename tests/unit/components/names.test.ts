@@ -69,7 +69,16 @@ test("every component is of this project's types and registers its outputs", () 
   const components = recorded().resources.filter(({ type }) => type.startsWith("esxi-k8s:"));
   expect([...new Set(components.map(({ type }) => type))].sort()).toEqual(
     [
-      ...["Authority", "ConsulKv", "Demo", "EsxiCluster", "Flannel", "HaproxyFrontend", "K8sControlPlane"],
+      ...[
+        "Authority",
+        "ClusterDns",
+        "ConsulKv",
+        "Demo",
+        "EsxiCluster",
+        "Flannel",
+        "HaproxyFrontend",
+        "K8sControlPlane",
+      ],
       ...["LocalPathStorage", "Machine", "Storage", "TraefikIngress", "WorkerPool"],
     ].map((name) => `esxi-k8s:index:${name}`),
   );
@@ -104,6 +113,7 @@ test("only components have no parent", () => {
     "frontend",
     "control-plane",
     "general",
+    "cluster-dns",
     "storage",
     "authority",
     "consul",

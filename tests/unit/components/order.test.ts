@@ -62,6 +62,14 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
     expect(steps.filter((name) => name.endsWith("-join"))).toEqual([]);
   });
 
+  test("CoreDNS has a pod for every node before the second one has joined", () => {
+    const deployment = recorded().get("DeploymentPatch", "cluster-dns-deployment");
+    expect(deployment.inputs.spec).toMatchObject({ replicas: 5 });
+    const steps = recorded().stepsBefore(deployment);
+    expect(steps).toContain("control-plane-kubeconfig");
+    expect(steps.filter((name) => name.endsWith("-join"))).toEqual([]);
+  });
+
   test("all masters are awaited after the last join", () => {
     const steps = recorded().stepsBefore(recorded().command("control-plane-ready"));
     expect(steps).toEqual(expect.arrayContaining(["master-1-init", "master-2-join", "master-3-join"]));

@@ -1,0 +1,56 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { K8sControlPlane } from "./k8s-control-plane";
+
+export interface ClusterDnsArgs {
+  controlPlane: K8sControlPlane;
+  /** Nodes that take CoreDNS's pods: masters, and workers without taints. */
+  nodes: number;
+}
+
+/**
+ * CoreDNS on every node, each asked by the pods of its own node. kubeadm leaves both of its pods on the first master, the only
+ * node there is at that time: without it no pod could resolve a name (docs/decisions/0011).
+ */
+export class ClusterDns extends pulumi.ComponentResource {
+  constructor(name: string, args: ClusterDnsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("esxi-k8s:index:ClusterDns", name, {}, opts);
+    const { controlPlane, nodes } = args;
+    const inCluster = controlPlane.inCluster(this);
+    const metadata = (object: string) => ({
+      name: object,
+      namespace: "kube-system",
+      annotations: {
+        // kubeadm made the object and owns its fields.
+        "pulumi.com/patchForce": "true",
+        // It is complete only when the last node has joined, and a node that is down is no reason to wait.
+        "pulumi.com/skipAwait": "true",
+      },
+    });
+    new k8s.core.v1.ServicePatch(
+      `${name}-service`,
+      { metadata: metadata("kube-dns"), spec: { trafficDistribution: "PreferSameNode" } },
+      inCluster,
+    );
+    new k8s.apps.v1.DeploymentPatch(
+      `${name}-deployment`,
+      {
+        metadata: metadata("coredns"),
+        spec: { replicas: nodes, template: { spec: { affinity: { podAntiAffinity: onePerNode } } } },
+      },
+      inCluster,
+    );
+    this.registerOutputs({});
+  }
+}
+
+const onePerNode: k8s.types.input.core.v1.PodAntiAffinityPatch = {
+  requiredDuringSchedulingIgnoredDuringExecution: [
+    {
+      topologyKey: "kubernetes.io/hostname",
+      labelSelector: { matchLabels: { "k8s-app": "kube-dns" } },
+      // Of one revision: the next one starts beside it.
+      matchLabelKeys: ["pod-template-hash"],
+    },
+  ],
+};
