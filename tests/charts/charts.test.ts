@@ -178,8 +178,8 @@ describe("traefik", () => {
     expect(service?.spec).toMatchObject({
       externalTrafficPolicy: "Local",
       ports: [
-        { name: "web", port: 80, nodePort: 30080 },
-        { name: "websecure", port: 443, nodePort: 30443 },
+        { name: "web", port: 80, nodePort: 31080 },
+        { name: "websecure", port: 443, nodePort: 31443 },
       ],
     });
   });

@@ -286,6 +286,16 @@ async function secretTexts(): Promise<string[]> {
   );
 }
 
+describe("vCenter", () => {
+  it("sees that a machine has switched itself off", async () => {
+    // At once, services or not. The connection goes with it.
+    await attempt("sim/enter", ["tests/e2e/support/ssh", addresses["worker-2"] ?? "", "systemctl poweroff -ff"]);
+    await eventually(10, async () => {
+      expect(await run("sim/vcenter", ["inventory"])).toMatch(/^worker-2 +poweredOff /m);
+    });
+  });
+});
+
 describe("make down", () => {
   it("destroys the machines and leaves the stack empty", async () => {
     await make("down");

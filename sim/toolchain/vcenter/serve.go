@@ -103,8 +103,9 @@ func putDockerInFront(home string) error {
 	return errors.Join(
 		os.Setenv("REAL_DOCKER", docker),
 		os.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH")),
-		// The watch is a poll (the simulator's event filter matches nothing), and each poll a docker process per machine.
-		os.Setenv("VCSIM_INSPECT_INTERVAL", "30s"),
+		// Events tell when to look at a machine. A look at any other time may take back what a client has just done: a machine that
+		// was switched off meanwhile counts as running again, and is refused to be destroyed.
+		os.Setenv("VCSIM_INSPECT_INTERVAL", "10m"),
 	)
 }
 
