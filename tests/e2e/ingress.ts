@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { attempt, eventually, inLab, kubectl, make, onMachine, output, power, run, temporaryFile } from "./support/lab";
 
 const frontend = "10.20.0.10";
@@ -159,9 +159,13 @@ export function describeIngress(): void {
         env: { ...process.env, PORTS: "18080,18443,18404" },
         stdio: ["ignore", "pipe", "inherit"],
       });
+      let printed = "";
+      child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
       try {
-        const [first] = (await once(child.stdout, "data")) as [Buffer];
-        expect(first.toString()).toContain(`https://consul.${domain}:18443/ui/`);
+        await vi.waitFor(() => {
+          expect(printed).toContain("Interrupt to stop.");
+        }, 30_000);
+        expect(printed).toContain(`https://consul.${domain}:18443/ui/`);
         const through = (...args: string[]) => run("curl", ["-sS", "--max-time", "10", "--cacert", authority, ...args]);
         expect(await through("--resolve", `${hosts.file}:18443:127.0.0.1`, `https://${hosts.file}:18443/`)).toContain(
           `You asked for ${hosts.file}`,

@@ -1,13 +1,11 @@
-import { chmod, mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { attempt, type Outcome } from "./support/lab";
+import { attempt, temporaryFolder, type Outcome } from "./support/lab";
 
 /** Runs sim/prepare with some of the machine pretended otherwise. */
 async function prepareWith(programs: Record<string, string>, ...before: string[]): Promise<Outcome> {
-  const folder = await mkdtemp(join(tmpdir(), "esxi-k8s-"));
-  await chmod(folder, 0o755);
+  const folder = await temporaryFolder();
   for (const [name, script] of Object.entries(programs)) {
     await writeFile(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
@@ -45,7 +43,7 @@ describe("sim/prepare", () => {
     expect(lab.stderr).toMatch(/has 2 GiB free, the lab needs 5 GiB: free some, or set ESXI_K8S_CACHE/);
 
     // An empty cache has to be filled first.
-    const cold = await prepareWith(almostFull, `ESXI_K8S_CACHE=${await mkdtemp(join(tmpdir(), "esxi-k8s-"))}`);
+    const cold = await prepareWith(almostFull, `ESXI_K8S_CACHE=${await temporaryFolder()}`);
     expect(cold.code).toBe(1);
     expect(cold.stderr).toMatch(/has 3 GB free, the build needs \d+ GB: free some, or set ESXI_K8S_CACHE/);
   });

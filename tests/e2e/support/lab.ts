@@ -1,9 +1,10 @@
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdtempSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { afterAll } from "vitest";
 
 /** The tests' own lab, beside one that a person may have running. */
 process.env.ESXI_K8S_LAB ??= "e2e";
@@ -124,14 +125,14 @@ export function seeProcesses(seen: Set<string>): { stop: () => Promise<void> } {
 }
 
 const temporary = mkdtempSync(join(tmpdir(), "esxi-k8s-"));
-process.once("exit", () => {
-  rmSync(temporary, { recursive: true });
-});
-let files = 0;
+afterAll(() => rm(temporary, { recursive: true }));
 
-/** Writes a text to a file of its own that only this user can read; it is gone when the tests end. */
+/** Makes a folder of its own that only this user can read; it is gone when the tests end. */
+export const temporaryFolder = (): Promise<string> => mkdtemp(join(temporary, "folder-"));
+
+/** Writes a text to a file in such a folder. */
 export async function temporaryFile(content: string): Promise<string> {
-  const file = join(temporary, `${String(++files)}.yaml`);
+  const file = join(await temporaryFolder(), "file.yaml");
   await writeFile(file, content);
   return file;
 }
