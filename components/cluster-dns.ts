@@ -4,12 +4,12 @@ import type { K8sControlPlane } from "./k8s-control-plane";
 
 export interface ClusterDnsArgs {
   controlPlane: K8sControlPlane;
-  /** Nodes that take CoreDNS's pods: masters, and workers without taints. */
+  /** Nodes that take CoreDNS's pods: masters, and workers without taints that repel pods (NoSchedule, NoExecute). */
   nodes: number;
 }
 
 /**
- * CoreDNS on every node, each asked by the pods of its own node. kubeadm leaves both of its pods on the first master, the only
+ * CoreDNS on every node that takes it, each asked by the pods of its own node. kubeadm leaves both of its pods on the first master, the only
  * node there is at that time: without it no pod could resolve a name (docs/decisions/0011).
  */
 export class ClusterDns extends pulumi.ComponentResource {
@@ -23,7 +23,7 @@ export class ClusterDns extends pulumi.ComponentResource {
       annotations: {
         // kubeadm made the object and owns its fields.
         "pulumi.com/patchForce": "true",
-        // It is complete only when the last node has joined, and a node that is down is no reason to wait.
+        // The Deployment is complete only when the last node has joined, and a node that is down is no reason to wait.
         "pulumi.com/skipAwait": "true",
       },
     });

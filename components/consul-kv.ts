@@ -155,7 +155,7 @@ function chartValues(config: LoadedConfig["consul"]): Record<string, unknown> {
       storage: config.storageSize,
       storageClass: config.storageClass ?? null,
       serverCert: { secretName: "consul-server-cert" },
-      // Spread as far as there are nodes: the official chart's default leaves the third server of two workers Pending.
+      // Spread as far as there are nodes. The null does not reach the official chart, whose default wants a worker for each server.
       affinity: null,
       topologySpreadConstraints: spread,
     },

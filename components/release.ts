@@ -44,7 +44,7 @@ export function release(
       name: chart,
       namespace: namespace.metadata.name,
       values: healed(args).apply(() => merge(args.values, config.values)),
-      // A null takes a default of the chart back.
+      // For a null to take a default of the chart back. The provider in use drops nulls before it looks at this (charts/README.md).
       allowNullValues: true,
       // Definitions of Traefik's objects are resources of their own: Helm never upgrades those that a chart brings.
       skipCrds: true,
