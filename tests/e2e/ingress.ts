@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { attempt, eventually, inLab, kubectl, make, onMachine, output, power, run, temporaryFile } from "./support/lab";
 
 const frontend = "10.20.0.10";
@@ -162,9 +162,9 @@ export function describeIngress(): void {
       let printed = "";
       child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
       try {
-        await vi.waitFor(() => {
+        await eventually(30, () => {
           expect(printed).toContain("Interrupt to stop.");
-        }, 30_000);
+        });
         expect(printed).toContain(`https://consul.${domain}:18443/ui/`);
         const through = (...args: string[]) => run("curl", ["-sS", "--max-time", "10", "--cacert", authority, ...args]);
         expect(await through("--resolve", `${hosts.file}:18443:127.0.0.1`, `https://${hosts.file}:18443/`)).toContain(
@@ -280,7 +280,6 @@ export function describeIngress(): void {
       ["lost", "consul-server-0", ["--grace-period=0", "--force"]],
     ])("reads and writes while one server is away: %s, %s", async (_how, server, options) => {
       await allServersVote();
-      const phase = () => kubectl("-n", "consul", "get", "pod", server, "-o", "jsonpath={.status.phase}");
       // Nowhere to come back to, so that it stays away.
       await kubectl("cordon", ...workers);
       try {
@@ -293,7 +292,8 @@ export function describeIngress(): void {
             expect(await consul(editor, "GET", "kv/traefik/probe?raw")).toEqual({ status: "200", body: value });
           }
         });
-        expect(await phase()).toBe("Pending");
+        const phase = await kubectl("-n", "consul", "get", "pod", server, "-o", "jsonpath={.status.phase}");
+        expect(phase).toBe("Pending");
       } finally {
         await kubectl("uncordon", ...workers);
       }

@@ -62,7 +62,7 @@ export const onMachine = (address: string, line: string): Promise<string> =>
  * Polls until a question is answered without an error.
  * @throws the last error once the time is up
  */
-export async function eventually<T>(seconds: number, ask: () => Promise<T>): Promise<T> {
+export async function eventually<T>(seconds: number, ask: () => T | Promise<T>): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     try {

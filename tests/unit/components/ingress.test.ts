@@ -524,7 +524,7 @@ describe("the end of a certificate", () => {
   });
 });
 
-test("what has been issued stays when another program would issue it", async () => {
+test("another command line issues nothing anew", async () => {
   const commands = (await runProgram(validConfig())).ofType("command:local:Command");
   expect(commands.length).toBeGreaterThan(2);
   for (const { name, ignoreChanges } of commands) {

@@ -62,9 +62,38 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
     expect(steps.filter((name) => name.endsWith("-join"))).toEqual([]);
   });
 
-  test("CoreDNS has a pod for every node before the second one has joined", () => {
+  test("CoreDNS is asked for a pod on every node without waiting for one to join", () => {
     const deployment = recorded().get("DeploymentPatch", "cluster-dns-deployment");
-    expect(deployment.inputs.spec).toMatchObject({ replicas: 5 });
+    expect(deployment.inputs.spec).toEqual({
+      replicas: 5,
+      template: {
+        spec: {
+          affinity: {
+            podAntiAffinity: {
+              requiredDuringSchedulingIgnoredDuringExecution: [
+                {
+                  topologyKey: "kubernetes.io/hostname",
+                  labelSelector: { matchLabels: { "k8s-app": "kube-dns" } },
+                  matchLabelKeys: ["pod-template-hash"],
+                },
+              ],
+            },
+          },
+        },
+      },
+    });
+    const service = recorded().get("ServicePatch", "cluster-dns-service");
+    expect(service.inputs.spec).toEqual({ trafficDistribution: "PreferSameNode" });
+    for (const [{ inputs }, name] of [
+      [deployment, "coredns"],
+      [service, "kube-dns"],
+    ] as const) {
+      expect(inputs.metadata).toEqual({
+        name,
+        namespace: "kube-system",
+        annotations: { "pulumi.com/patchForce": "true", "pulumi.com/skipAwait": "true" },
+      });
+    }
     const steps = recorded().stepsBefore(deployment);
     expect(steps).toContain("control-plane-kubeconfig");
     expect(steps.filter((name) => name.endsWith("-join"))).toEqual([]);
