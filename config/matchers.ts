@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
+import { RE2JS, RE2JSException } from "re2js";
 import { dnsNameForm, dnsNameLength } from "./dns-names";
-import { regexpProblem } from "./regexps";
 
 /** Which routers a rule is for. */
 export type RuleKind = "http" | "tcp";
@@ -111,9 +111,18 @@ function pathRegexp(value: string): string | undefined {
     : regexp(value);
 }
 
+/** Traefik compiles it with Go's regexp, which is RE2: without look-around and back references. */
 function regexp(value: string): string | undefined {
-  const problem = regexpProblem(value);
-  return problem === undefined ? undefined : `a regular expression of Go: ${problem}`;
+  try {
+    RE2JS.compile(value);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RE2JSException)) {
+      throw error;
+    }
+    // Its words are Go's.
+    return `a regular expression of Go: ${error.message.replace("error parsing regexp: ", "")}`;
+  }
 }
 
 function parameter(matcher: string): Check {
