@@ -3,6 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { flannelCniPluginVersion, flannelVersion } from "../config/versions";
 import type { K8sControlPlane } from "./k8s-control-plane";
+import { podField } from "./pod-field";
 
 export interface FlannelArgs {
   controlPlane: K8sControlPlane;
@@ -99,7 +100,6 @@ function podTemplate(
   account: k8s.core.v1.ServiceAccount,
 ): k8s.types.input.core.v1.PodTemplateSpec {
   const image = `ghcr.io/flannel-io/flannel:v${flannelVersion}`;
-  const field = (fieldPath: string) => ({ fieldRef: { fieldPath } });
   const cniDirectory = { name: "cni", mountPath: "/etc/cni/net.d" };
   const settingsDirectory = { name: "settings", mountPath: "/etc/kube-flannel" };
   return {
@@ -130,8 +130,8 @@ function podTemplate(
           image,
           command: ["/opt/bin/flanneld", "--ip-masq", "--kube-subnet-mgr"],
           env: [
-            { name: "POD_NAME", valueFrom: field("metadata.name") },
-            { name: "POD_NAMESPACE", valueFrom: field("metadata.namespace") },
+            { name: "POD_NAME", valueFrom: podField("metadata.name") },
+            { name: "POD_NAMESPACE", valueFrom: podField("metadata.namespace") },
             { name: "EVENT_QUEUE_DEPTH", value: "5000" },
           ],
           resources: { requests: { cpu: "50m", memory: "50Mi" } },

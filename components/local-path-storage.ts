@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { busyboxVersion, localPathProvisionerVersion } from "../config/versions";
 import { toYaml } from "../render/yaml";
 import type { K8sControlPlane } from "./k8s-control-plane";
+import { podField } from "./pod-field";
 import { restrictedContainer, restrictedPod } from "./restricted";
 
 export interface LocalPathStorageArgs {
@@ -177,7 +178,7 @@ function podSpec(
           "local-path-provisioner",
         ],
         env: [
-          { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
+          { name: "POD_NAMESPACE", valueFrom: podField("metadata.namespace") },
           { name: "CONFIG_MOUNT_PATH", value: configFolder },
         ],
         resources: { requests: { cpu: "20m", memory: "32Mi" } },
