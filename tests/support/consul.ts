@@ -44,6 +44,8 @@ export class FakeConsul {
   readonly requests: string[] = [];
   /** Says of which requests an answer is a failure. */
   fails: (request: string) => boolean = () => false;
+  /** Says of which requests an answer is that nobody leads. */
+  elects: (request: string) => boolean = () => false;
 
   private readonly folder = mkdtempSync(join(tmpdir(), "consul-"));
   private readonly socket = join(this.folder, "socket");
@@ -97,7 +99,7 @@ export class FakeConsul {
       part.clear();
     }
     this.requests.length = 0;
-    this.fails = () => false;
+    this.fails = this.elects = () => false;
     writeFileSync(join(this.folder, "commands"), "");
   }
 
@@ -148,6 +150,9 @@ export class FakeConsul {
       return new Answer("Permission denied", 403);
     }
     if (this.fails(asked)) {
+      return new Answer("internal error", 500);
+    }
+    if (this.elects(asked)) {
       return new Answer("No cluster leader", 500);
     }
     const [method = "", , , kind = "", ...rest] = asked.split(/[ /]/);

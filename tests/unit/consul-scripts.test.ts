@@ -48,6 +48,18 @@ describe("what speaks to Consul", () => {
     expect(stored()).toEqual({ a: "1" });
   });
 
+  test("asks again when the servers elect another leader meanwhile", async () => {
+    const asked = new Map<string, number>();
+    // Every request but the first, which waits for the first leader, fails once.
+    consul.elects = (request) => {
+      asked.set(request, (asked.get(request) ?? 0) + 1);
+      return request !== "GET /v1/acl/token/self" && asked.get(request) === 1;
+    };
+    await expect(declare({ a: "1" })).resolves.toMatchObject({ status: 0, stdout: "a\n" });
+    expect(stored()).toEqual({ a: "1" });
+    expect(owned()).toEqual(["a"]);
+  });
+
   test("tells a server that the authority does not vouch for nothing, and says why", async () => {
     const { certificate: ca } = issueByProgram({ commonName: "authority", days: 1 });
     const { status, stdout, stderr } = await consul.run("declare-consul-entries", { KEYS: "" }, "", {
@@ -219,7 +231,7 @@ describe("entries", () => {
     consul.fails = (request) => request === `GET /v1/kv/${record}`;
     const { status, stderr } = await declare({ b: "2" });
     expect(status).not.toBe(0);
-    expect(stderr).toContain("No cluster leader");
+    expect(stderr).toContain("internal error");
     consul.fails = () => false;
     await expect(declare({ b: "2" })).resolves.toMatchObject({ status: 0 });
     expect(stored()).toEqual({ b: "2" });
