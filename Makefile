@@ -74,10 +74,11 @@ test-e2e: ## end-to-end tests on a simulated lab of their own
 lint: ## types, ESLint, Prettier, shellcheck
 	node tests/run.mjs lint
 
-crds: ## write the definitions of Traefik's objects to charts/crds, generated from its source
+crds: ## write what Traefik's objects and routes may hold to charts/crds and config/, generated from its source
 	sim/toolchain/build traefik
 	rm -f charts/crds/*
-	cp "$$(dirname "$$(sim/toolchain/build --print traefik)")"/crds/*.yaml charts/crds/
+	generated=$$(dirname "$$(sim/toolchain/build --print traefik)") && \
+		cp "$$generated"/crds/*.yaml charts/crds/ && cp "$$generated/dynamic.json" config/traefik-dynamic.json
 
 bench: node_modules ## a whole pulumi up against what kubeadm alone needs in it, in one run
 	node tools/bench.mjs

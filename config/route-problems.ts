@@ -1,4 +1,5 @@
 import { isObject, type Document } from "../render/merge";
+import { conform, dynamicShape, show } from "./dynamic-shapes";
 import type { Problem } from "./problems";
 import { consulRoot, declaredRoutes, ownHosts } from "./routes";
 import { parseRule, RuleError, type RuleKind } from "./rules";
@@ -6,30 +7,6 @@ import type { StackConfig } from "./schema";
 
 /** Who can claim a host name. Within one of them a host may have many routers, for different paths. */
 type Source = "kubernetes" | "file" | "consul";
-
-/** The sections of Traefik's dynamic configuration: pkg/config/dynamic of v3.6. */
-const sections = {
-  http: ["routers", "services", "middlewares", "models", "serversTransports"],
-  tcp: ["routers", "services", "middlewares", "serversTransports"],
-  udp: ["routers", "services"],
-  tls: ["certificates", "options", "stores"],
-};
-
-/** What a router may have: the same place. */
-const routerKeys: Record<RuleKind, string[]> = {
-  http: [
-    "entryPoints",
-    "middlewares",
-    "service",
-    "rule",
-    "parentRefs",
-    "ruleSyntax",
-    "priority",
-    "tls",
-    "observability",
-  ],
-  tcp: ["entryPoints", "middlewares", "service", "rule", "ruleSyntax", "priority", "tls"],
-};
 
 /** A host name that a router claims, and where that is written. */
 interface Claim {
@@ -72,13 +49,13 @@ function readAll(config: Routed): { problems: Problem[]; claims: Claim[] } {
   const sources: Declared[] = [
     {
       source: "file",
-      tree: dynamic,
+      tree: config.ingress.enabled ? dynamic : {},
       pathOf: (...keys) => ["ingress.dynamic", ...keys].join("."),
       group: "a mapping",
     },
     {
       source: "consul",
-      tree: treeOf(kv),
+      tree: config.consul.enabled ? treeOf(kv) : {},
       pathOf: (...keys) => `consul.kv.${[consulRoot, ...keys].join("/")}`,
       group: "a folder",
     },
@@ -91,41 +68,24 @@ function readAll(config: Routed): { problems: Problem[]; claims: Claim[] } {
 }
 
 /**
- * Reads what a source declares down to the routers. Traefik drops everything that a source declares when it meets a
- * single key that it does not know, or a section that is empty: https://github.com/traefik/paerser, parser/nodes_metadata.go
+ * Reads what a source declares. Traefik drops all of it when it meets a single key that it does not know, a value of another type,
+ * or a section that is empty.
  */
 function readSource({ source, tree, pathOf, group }: Declared): { problems: Problem[]; claims: Claim[] } {
   const problems: Problem[] = [];
   const claims: Claim[] = [];
-  const refuse = (path: string, got: string, expected: string) => problems.push({ path, got, expected });
-
-  /** The entries of a group. Where Traefik knows only some names, the others are refused and left out. */
-  const entries = <Name extends string>(keys: string[], value: unknown, names?: Name[]): [Name, unknown][] => {
-    if (!isObject(value) || Object.keys(value).length === 0) {
-      refuse(pathOf(...keys), show(value), `${group} with entries, or nothing at all`);
-      return [];
-    }
-    const found: [Name, unknown][] = [];
-    for (const [key, inner] of Object.entries(value)) {
-      const sameName = (name: string) => name.toLowerCase() === key.toLowerCase();
-      const known = names === undefined ? (key as Name) : names.find(sameName);
-      if (known === undefined) {
-        refuse(pathOf(...keys, key), "a key that Traefik does not know", `one of ${String(names?.join(", "))}`);
-      } else {
-        found.push([known, inner]);
-      }
-    }
-    return found;
+  /** Places by their first three keys, such as a router's, in which something was refused. */
+  const refused = new Set<string>();
+  const refuse = (keys: string[], got: string, expected: string) => {
+    problems.push({ path: pathOf(...keys), got, expected });
+    refused.add(pathOf(...keys.slice(0, 3)));
   };
 
   const readRouter = (kind: RuleKind, name: string, { rule, tls, ruleSyntax }: Document): void => {
-    const place = (key: string) => pathOf(kind, "routers", name, key);
+    const place = (key: string) => [kind, "routers", name, key];
     if (typeof rule !== "string") {
-      refuse(
-        place("rule"),
-        show(rule),
-        `a rule such as ${kind === "http" ? "Host(`app.example.org`)" : "HostSNI(`*`)"}`,
-      );
+      const example = kind === "http" ? "Host(`app.example.org`)" : "HostSNI(`*`)";
+      refuse(place("rule"), show(rule), `a rule such as ${example}`);
       return;
     }
     if (ruleSyntax !== undefined && ruleSyntax !== "v3") {
@@ -134,8 +94,8 @@ function readSource({ source, tree, pathOf, group }: Declared): { problems: Prob
     }
     try {
       const { hosts, needsTls } = parseRule(rule, kind);
-      claims.push(...hosts.map((host) => ({ host, source, holder: place("rule") })));
-      if (needsTls && (tls === undefined || tls === null)) {
+      claims.push(...hosts.map((host) => ({ host, source, holder: pathOf(...place("rule")) })));
+      if (needsTls && tls === undefined) {
         refuse(place("tls"), "nothing", "TLS, with or without passthrough, because nothing else names a host");
       }
     } catch (error) {
@@ -146,23 +106,14 @@ function readSource({ source, tree, pathOf, group }: Declared): { problems: Prob
     }
   };
 
-  const kinds =
-    Object.keys(tree).length === 0 ? [] : entries([], tree, Object.keys(sections) as (keyof typeof sections)[]);
-  for (const [kind, inner] of kinds) {
-    for (const [section, named] of entries([kind], inner, sections[kind])) {
-      if (section === "certificates" && Array.isArray(named)) {
-        // The one section that is a list where it is written as YAML.
-        continue;
-      }
-      const found = entries([kind, section], named);
-      if (section !== "routers" || (kind !== "http" && kind !== "tcp")) {
-        continue;
-      }
-      for (const [name, router] of found) {
-        const fields = entries([kind, section, name], router, routerKeys[kind]);
-        if (fields.length > 0) {
-          readRouter(kind, name, Object.fromEntries(fields));
-        }
+  // Nothing at all is the one thing at the top that may be empty.
+  const known = Object.keys(tree).length === 0 ? {} : conform(dynamicShape, tree, [], { mapping: group, refuse });
+  for (const kind of ["http", "tcp"] as const) {
+    const { routers = {} } = (known as Partial<Record<RuleKind, { routers?: Record<string, Document> }>>)[kind] ?? {};
+    for (const [name, router] of Object.entries(routers)) {
+      // What is missing where something is misspelt needs no words of its own.
+      if (!refused.has(pathOf(kind, "routers", name))) {
+        readRouter(kind, name, router);
       }
     }
   }
@@ -231,8 +182,4 @@ function emptyTree(): Document {
 
 function sameKey(tree: Document, key: string): string {
   return Object.keys(tree).find((known) => known.toLowerCase() === key.toLowerCase()) ?? key;
-}
-
-function show(value: unknown): string {
-  return value === undefined ? "nothing" : JSON.stringify(value);
 }

@@ -166,7 +166,7 @@ describe("traefik", () => {
       expect.arrayContaining([
         "--entryPoints.web.proxyProtocol.trustedIPs=10.20.0.10/32,10.20.0.21/32",
         "--entryPoints.web.http.redirections.entryPoint.to=:443",
-        "--entryPoints.web.http.middlewares=retry@file",
+        "--entryPoints.web.http.middlewares=traefik-retry@kubernetescrd",
         "--entryPoints.websecure.http.tls=true",
         "--providers.consul.endpoints=consul-ui.consul.svc:443",
       ]),
@@ -214,13 +214,24 @@ describe("values that are refused, by name", () => {
   });
 });
 
+/** What `make crds` copies into the checkout. */
+function generatedFolder(): string {
+  const bin = execFileSync("sim/toolchain/build", ["--print", "traefik"], { cwd: root, encoding: "utf8" }).trim();
+  return dirname(bin);
+}
+
+test("the shape of Traefik's dynamic configuration is the one that its source gives", () => {
+  expect(readFileSync(join(root, "config", "traefik-dynamic.json"), "utf8")).toBe(
+    readFileSync(join(generatedFolder(), "dynamic.json"), "utf8"),
+  );
+});
+
 describe("definitions of Traefik's objects", () => {
   const folder = join(root, "charts", "crds");
   const files = readdirSync(folder).sort();
 
   test("are those that its source gives; `make crds` writes them", () => {
-    const bin = execFileSync("sim/toolchain/build", ["--print", "traefik"], { cwd: root, encoding: "utf8" }).trim();
-    const generated = join(dirname(bin), "crds");
+    const generated = join(generatedFolder(), "crds");
     expect(readdirSync(generated).sort()).toEqual(files);
     for (const file of files) {
       expect(readFileSync(join(folder, file), "utf8")).toBe(readFileSync(join(generated, file), "utf8"));

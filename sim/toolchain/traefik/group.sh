@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # sourced by ../build, with which it shares its variables
-description='Traefik with its dashboard, the definitions of its Kubernetes objects'
+description='Traefik with its dashboard, the definitions of its Kubernetes objects, the shape of its dynamic configuration'
 needs=(npm)
 traefik=github.com/traefik/traefik/v3
 version=$(module_version "$traefik")
@@ -20,9 +20,10 @@ before() {
   cd ../..
 }
 
-# controller-gen reads the Go types that Traefik itself works with.
+# Both read the Go types that Traefik itself works with.
 after() {
   "$bin/controller-gen" crd:maxDescLen=0 output:crd:dir="$folder/crds" \
     paths="$traefik/pkg/provider/kubernetes/crd/traefikio/v1alpha1" >>"$log" 2>&1
-  rm "$bin/controller-gen"
+  "$bin/dynamic-schema" >"$folder/dynamic.json"
+  rm "$bin/controller-gen" "$bin/dynamic-schema"
 }
