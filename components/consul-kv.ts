@@ -22,7 +22,7 @@ export interface ConsulKvArgs {
 const namespace = "consul";
 const datacenter = "dc1";
 
-/** Years, because nothing but the servers themselves sees it. */
+/** Years, because no browser sees it: servers, Traefik and the stack's own steps do. */
 const serverCertificateDays = 3650;
 
 /**
@@ -153,10 +153,10 @@ function chartValues(config: LoadedConfig["consul"]): Record<string, unknown> {
     server: {
       replicas: config.replicas,
       storage: config.storageSize,
-      storageClass: config.storageClass ?? null,
+      ...(config.storageClass !== undefined && { storageClass: config.storageClass }),
       serverCert: { secretName: "consul-server-cert" },
-      // Spread as far as there are nodes. The null does not reach the official chart, whose default wants a worker for each server.
-      affinity: null,
+      // Spread as far as there are nodes. The official chart's own affinity wants a worker for each server.
+      affinity: "",
       topologySpreadConstraints: spread,
     },
     ui: { enabled: true, service: { enabled: true, type: "ClusterIP" } },

@@ -5,6 +5,7 @@ import { demo, ownHosts } from "../config/routes";
 import { busyboxVersion } from "../config/versions";
 import { scriptText } from "../render/step";
 import type { K8sControlPlane } from "./k8s-control-plane";
+import { podField } from "./pod-field";
 import { restrictedContainer, restrictedNamespace, restrictedPod } from "./restricted";
 
 export interface DemoArgs {
@@ -121,7 +122,10 @@ function podSpec(page: k8s.core.v1.ConfigMap): k8s.types.input.core.v1.PodSpec {
         imagePullPolicy: "IfNotPresent",
         command: ["httpd", "-f", "-p", String(port), "-h", "/www"],
         ports: [{ name: "http", containerPort: port }],
-        env: [{ name: "NODE", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } }],
+        env: [
+          { name: "POD", valueFrom: podField("metadata.name") },
+          { name: "NODE", valueFrom: podField("spec.nodeName") },
+        ],
         readinessProbe: { tcpSocket: { port }, periodSeconds: 2 },
         resources: { requests: { cpu: "10m", memory: "16Mi" } },
         securityContext: restrictedContainer,

@@ -43,9 +43,7 @@ export function release(
       ...source,
       name: chart,
       namespace: namespace.metadata.name,
-      values: healed(args).apply(() => merge(args.values, config.values)),
-      // For a null to take a default of the chart back. The provider in use drops nulls before it looks at this (charts/README.md).
-      allowNullValues: true,
+      values: healed(args, opts.dependsOn).apply(() => merge(args.values, config.values)),
       // Definitions of Traefik's objects are resources of their own: Helm never upgrades those that a chart brings.
       skipCrds: true,
       // Seconds. Pulling the images is part of it.
@@ -77,17 +75,21 @@ function digest(folder: string): string {
 /**
  * Resolves once no revision of the release is abandoned. Asked on every run, because an interrupted one leaves nothing in the state
  * that would tell. A resource hook would be the place for it, if every language host passed it on.
+ * @param before what the release waits for: asked any earlier, an installation that nobody waits for could end behind the answer
  */
-function healed({ chart, controlPlane }: ReleaseArgs): pulumi.Output<void> {
+function healed({ chart, controlPlane }: ReleaseArgs, before: pulumi.Resource[]): pulumi.Output<void> {
   if (pulumi.runtime.isDryRun()) {
     return pulumi.output(undefined);
   }
   return pulumi.unsecret(
-    controlPlane.kubeconfig.apply(async (kubeconfig) => {
-      // An API that does not answer is for those to report who need it.
-      await failAbandonedReleases(apiClient(kubeconfig), chart, chart).catch((error: unknown) =>
-        pulumi.log.debug(`the history of release ${chart} could not be read: ${String(error)}`),
-      );
+    pulumi.all([controlPlane.kubeconfig, pulumi.all(before.map(({ urn }) => urn))]).apply(async ([kubeconfig]) => {
+      const heal = () => failAbandonedReleases(apiClient(kubeconfig), chart, chart);
+      // Again if somebody wrote in between. An API that does not answer is for those to report who need it.
+      await heal()
+        .catch(heal)
+        .catch((error: unknown) =>
+          pulumi.log.debug(`the history of release ${chart} could not be read: ${String(error)}`),
+        );
     }),
   );
 }

@@ -40,6 +40,13 @@ const charts = join(__dirname, "..", "charts");
 const namespace = "traefik";
 const apiVersion = "traefik.io/v1alpha1";
 const dashboardUser = "admin";
+const readinessPath = "/ready";
+
+/** Asks another pod when one cannot be reached. What has reached one is never sent again. */
+const retryMiddleware = "retry";
+
+/** How long a pod may take to accept a connection before another one is asked. */
+const dialTimeout = "1s";
 
 /** Days that browsers of all makers accept for a certificate of a private authority. */
 const certificateDays = 825;
@@ -110,10 +117,20 @@ export class TraefikIngress extends pulumi.ComponentResource {
       },
       { ...inCluster, dependsOn: [...definitions, ...secrets] },
     );
+    const retry = new k8s.apiextensions.CustomResource(
+      `${name}-retry`,
+      {
+        apiVersion,
+        kind: "Middleware",
+        metadata: { name: retryMiddleware, namespace: space.metadata.name },
+        spec: { retry: { attempts: 4 } },
+      },
+      { ...inCluster, dependsOn: definitions },
+    );
     const traefik = release(
       name,
       { chart: "traefik", namespace: space, controlPlane, config, values: chartValues(args) },
-      { parent: this, dependsOn: [...definitions, ...secrets, login, ...(consul?.ready ?? [])] },
+      { parent: this, dependsOn: [...definitions, ...secrets, login, retry, ...(consul?.ready ?? [])] },
     );
     this.ready = [traefik];
 
@@ -149,7 +166,11 @@ export class TraefikIngress extends pulumi.ComponentResource {
         apiVersion,
         kind: "ServersTransport",
         metadata,
-        spec: { serverName: service.host, rootCAs: [{ secret: "consul-ca-cert" }] },
+        spec: {
+          serverName: service.host,
+          rootCAs: [{ secret: "consul-ca-cert" }],
+          forwardingTimeouts: { dialTimeout },
+        },
       },
       opts,
     );
@@ -183,12 +204,15 @@ export class TraefikIngress extends pulumi.ComponentResource {
 }
 
 function chartValues({ config, consul, dynamic, nodePorts, trusted }: TraefikIngressArgs): Record<string, unknown> {
-  // Of charts/traefik/dynamic/: on every route, because pods of a node that stopped are only known to be gone after 40 s.
-  const middlewares = ["retry@file"];
+  // On every route, because pods of a node that stopped are only known to be gone after 40 s. Kubernetes' object, not one of the
+  // file provider: without it no route of any source would be served, and a file is refused whole for one mistake in it.
+  const middlewares = [`${namespace}-${retryMiddleware}@kubernetescrd`];
   const proxyProtocol = { trustedIPs: trusted.map(({ address }) => `${address}/32`) };
   return {
-    deployment:
-      config.replicas === undefined ? { kind: "DaemonSet" } : { kind: "Deployment", replicas: config.replicas },
+    deployment: {
+      ...(config.replicas === undefined ? { kind: "DaemonSet" } : { kind: "Deployment", replicas: config.replicas }),
+      readinessPath,
+    },
     // The new pod serves before the old one goes.
     updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
     ...(config.replicas !== undefined && {
@@ -197,6 +221,8 @@ function chartValues({ config, consul, dynamic, nodePorts, trusted }: TraefikIng
     }),
     ingressClass: { enabled: true, isDefaultClass: true, name: "traefik" },
     ingressRoute: {
+      // A route of Kubernetes like any other: a pod that answers here has read its routes.
+      healthcheck: { enabled: true, matchRule: `Path(\`${readinessPath}\`)` },
       dashboard: {
         enabled: true,
         matchRule: `Host(\`${ownHosts({ ingress: config }).dashboard}\`)`,
@@ -229,7 +255,7 @@ function chartValues({ config, consul, dynamic, nodePorts, trusted }: TraefikIng
     },
     ...(consul && consulAccess),
     additionalArguments: [
-      "--serversTransport.forwardingTimeouts.dialTimeout=1s",
+      `--serversTransport.forwardingTimeouts.dialTimeout=${dialTimeout}`,
       ...(consul ? consulArguments(consul) : []),
     ],
   };

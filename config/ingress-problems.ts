@@ -17,19 +17,24 @@ export function ingressProblems(config: StackConfig, now: Date): Problem[] {
   ];
 }
 
-function workerProblems({ workers, consul, ingress }: StackConfig): Problem[] {
+function workerProblems({ workers, storage, consul, ingress }: StackConfig): Problem[] {
   const count = schedulable(workers).reduce((sum, { nodes }) => sum + Object.keys(nodes).length, 0);
   const on = count === 1 ? "1 worker that takes pods" : `${String(count)} workers that take pods`;
 
   if (count === 0) {
-    const needy = [...(consul.enabled ? ["consul"] : []), ...(ingress.enabled ? ["ingress"] : [])];
-    return needy.length === 0
+    const needy = {
+      ...(storage.type === "local-path" && { storage: "storage.type: none" }),
+      ...(consul.enabled && { consul: "consul.enabled: false" }),
+      ...(ingress.enabled && { ingress: "ingress.enabled: false" }),
+    };
+    const list = (texts: string[]) => new Intl.ListFormat("en-GB").format(texts);
+    return Object.keys(needy).length === 0
       ? []
       : [
           {
             path: "workers",
             got: Object.keys(workers).length === 0 ? "no worker" : "no worker that takes pods without a toleration",
-            expected: `a worker for ${needy.join(" and ")}, or ${needy.map((key) => `${key}.enabled: false`).join(" and ")}`,
+            expected: `a worker for ${list(Object.keys(needy))}, or ${list(Object.values(needy))}`,
           },
         ];
   }
@@ -47,7 +52,7 @@ function workerProblems({ workers, consul, ingress }: StackConfig): Problem[] {
       got: String(consul.replicas),
       expected:
         `at most ${String(mostServersThatShare)} on ${on}, or a worker for each, ` +
-        "because more servers than machines survive no more",
+        "because more servers than machines survive no further loss",
     });
   }
   return problems;

@@ -25,7 +25,7 @@ export function ownHosts({ ingress: { domain } }: Pick<StackConfig, "ingress">) 
 
 /**
  * What the two sources that are written outside of Kubernetes declare: the stack's configuration and, where it is asked for, the
- * demonstration. Names that only the demonstration uses begin with `demo-`.
+ * demonstration, whose names begin with `demo-`; where both declare one, the configuration wins.
  */
 export function declaredRoutes(config: Pick<StackConfig, "ingress" | "consul" | "demo">): {
   /** For the file provider. */
@@ -47,14 +47,14 @@ export function declaredRoutes(config: Pick<StackConfig, "ingress" | "consul" | 
       http: {
         ...http,
         routers: {
-          ...object(http.routers),
           "demo-file": {
             rule: `Host(\`${hosts.file}\`)`,
             service: "demo-file",
             middlewares: ["security-headers"],
           },
+          ...object(http.routers),
         },
-        services: { ...object(http.services), "demo-file": { loadBalancer: { servers: [{ url }] } } },
+        services: { "demo-file": { loadBalancer: { servers: [{ url }] } }, ...object(http.services) },
       },
     },
     kv: {

@@ -54,7 +54,7 @@ const section = z.record(z.string(), z.json()).optional();
 
 /** Key in Consul's store. */
 const kvKey = z.string().regex(/^(?!esxi-k8s\/)[^/\s\p{Cc}][^\s\p{Cc}]*$/u, {
-  error: "a key without a leading slash and white space, not below esxi-k8s/",
+  error: "a key without a leading slash or white space, not below esxi-k8s/",
 });
 /** A DNS name of one or more labels. */
 const domain = z.string().max(dnsNameLength).regex(dnsNameForm, {
@@ -73,7 +73,7 @@ const release = {
       version: text,
     })
     .optional(),
-  /** Merged over the values that this project gives the chart. */
+  /** Merged over the values that this project gives the chart: mappings key by key; a list takes the place of the project's. */
   values: overrides,
 };
 
@@ -221,10 +221,10 @@ export const stackConfig = z.strictObject({
       enabled: z.boolean().default(true),
       /** Servers, an odd number. Three share nodes where there are fewer; more need a worker each. Default 3. */
       replicas: z.int().min(1).max(7).default(3),
-      /** Size of each server's volume. Default 1Gi. */
+      /** Size of each server's volume, fixed once there are any: Kubernetes lets nobody change it here. Default 1Gi. */
       storageSize: quantity.default("1Gi"),
-      /** StorageClass of the volumes. Default: the cluster's default one. */
-      storageClass: dnsLabel.optional(),
+      /** StorageClass of the volumes, fixed likewise. Default: the cluster's default one. */
+      storageClass: domain.optional(),
       /**
        * Entries that this stack owns, by key; Traefik reads those below `traefik/`. They stand in clear in the stack's state.
        * Whatever else is in the store belongs to those who put it there, and is left alone.

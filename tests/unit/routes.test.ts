@@ -101,8 +101,12 @@ describe("declared routes", () => {
 
   test("of the demonstration give way to entries of the configuration", () => {
     const key = "traefik/http/routers/demo-consul/middlewares/0";
-    const { kv } = declaredRoutes(variant({ demo: true, consul: { kv: { [key]: "other@file" } } }));
+    const routers = { "demo-file": { rule: "Path(`/`)", service: "other" } };
+    const { kv, dynamic } = declaredRoutes(
+      variant({ demo: true, consul: { kv: { [key]: "other@file" } }, ingress: { dynamic: { http: { routers } } } }),
+    );
     expect(kv[key]).toBe("other@file");
+    expect(dynamic.http?.routers).toEqual(routers);
   });
 });
 

@@ -144,15 +144,11 @@ spec:
           containerPort: {{ $port.port }}
         {{- end }}
       readinessProbe:
-        httpGet: { path: /ping, port: traefik }
-        # It answers half a second before all routes are there.
-        initialDelaySeconds: 3
-        periodSeconds: 2
-        failureThreshold: 1
+        httpGet: { path: {{ .Values.deployment.readinessPath | default "/ping" }}, port: traefik }
+        {{- toYaml .Values.readinessProbe | nindent 8 }}
       livenessProbe:
-        httpGet: { path: /ping, port: traefik }
-        periodSeconds: 10
-        failureThreshold: 3
+        httpGet: { path: {{ .Values.deployment.livenessPath | default "/ping" }}, port: traefik }
+        {{- toYaml .Values.livenessProbe | nindent 8 }}
       resources:
         {{- toYaml .Values.resources | nindent 8 }}
       securityContext:

@@ -252,7 +252,12 @@ describe("several pools", () => {
 
 describe("no workers", () => {
   const recorded = recordOnce(
-    vary(validConfig(), { workers: null, consul: { enabled: false }, ingress: { enabled: false } }),
+    vary(validConfig(), {
+      workers: null,
+      storage: { type: "none" },
+      consul: { enabled: false },
+      ingress: { enabled: false },
+    }),
   );
 
   test("leave a control plane that stands alone", () => {
