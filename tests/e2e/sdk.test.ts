@@ -4,7 +4,6 @@ import { tokens } from "../support/vsphere";
 import { run } from "./support/lab";
 
 beforeAll(async () => {
-  await run("sim/toolchain/build", [], 3600);
   await run("sim/tools", []);
 });
 

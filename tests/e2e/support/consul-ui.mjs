@@ -1,7 +1,7 @@
 // A person in Consul's web interface, in headless Chromium. The token comes through standard input.
 //   consul-ui.mjs create ADDRESS NAME HOST   logs in and adds a router and its service, key by key
 //   consul-ui.mjs delete ADDRESS NAME        logs in and deletes them
-// Prints the time of the last change in milliseconds since 1970. Screenshots go to artifacts/.
+// Prints when the route was complete, or no longer, in milliseconds since 1970. Screenshots go to artifacts/.
 import { mkdirSync } from "node:fs";
 import { argv, stdin } from "node:process";
 import { text } from "node:stream/consumers";
@@ -37,16 +37,11 @@ async function patiently(attempt) {
   }
 }
 
-/** Opens a page that shows `shown`. */
-const open = (place, shown) =>
-  patiently(async () => {
-    await page.goto(place);
-    await shown.waitFor();
-  });
-
 try {
   await patiently(async () => {
     await page.goto(url);
+    // Where the interface keeps the token of who has logged in; its own words on that last for seconds.
+    if ((await page.evaluate('localStorage["consul:token"] ?? ""')).includes("SecretID")) return;
     await page.getByRole("button", { name: "Log in" }).first().click();
     await page.getByPlaceholder("SecretID").fill(token);
     await page.keyboard.press("Enter");
@@ -65,9 +60,15 @@ try {
   await browser.close();
 }
 
-/** Consul's answer to a change. */
-function answered(method) {
-  return page.waitForResponse((response) => response.request().method() === method);
+/**
+ * Does something in the interface that changes the store, and waits until Consul has said that it did.
+ * @returns when it has, in milliseconds since 1970
+ */
+async function change(method, act) {
+  const answer = page.waitForResponse((response) => response.request().method() === method);
+  const [response] = await Promise.all([answer, act()]);
+  if (!response.ok()) throw new Error(`${method} ${response.url()} was answered with ${response.status()}`);
+  return Date.now();
 }
 
 async function create() {
@@ -76,6 +77,7 @@ async function create() {
     [`traefik/http/routers/${name}/service`]: name,
     [`traefik/http/services/${name}/loadBalancer/servers/0/url`]: "http://demo.demo.svc.cluster.local",
   };
+  let changed = 0;
   for (const [key, value] of Object.entries(keys)) {
     await patiently(async () => {
       await page.getByRole("link", { name: "Key/Value" }).click();
@@ -85,22 +87,31 @@ async function create() {
       await page.locator(".type-toggle label").click();
       await page.locator("textarea[name=value]").fill(value);
       await screenshot("create-key");
-      await Promise.all([answered("PUT"), page.getByRole("button", { name: "Save" }).click()]);
+      changed = await change("PUT", () => page.getByRole("button", { name: "Save" }).click());
     });
     await page.getByRole("link", { name: "Create" }).waitFor();
   }
-  const now = Date.now();
-  await open(`${url}dc1/kv/traefik/http/routers/${name}/`, page.getByRole("link", { name: "rule" }));
-  return now;
+  await patiently(async () => {
+    await page.goto(`${url}dc1/kv/traefik/http/routers/${name}/`);
+    await page.getByRole("link", { name: "rule" }).waitFor();
+  });
+  return changed;
 }
 
 async function remove() {
+  const changed = [];
   for (const section of ["routers", "services"]) {
     const row = page.locator("tr", { hasText: name });
-    await open(`${url}dc1/kv/traefik/http/${section}/`, row);
-    await row.getByRole("button", { name: "More" }).click();
-    await row.getByText("Delete", { exact: true }).first().click();
-    await Promise.all([answered("DELETE"), row.getByRole("button", { name: "Delete" }).click()]);
+    await patiently(async () => {
+      await page.goto(`${url}dc1/kv/traefik/http/${section}/`);
+      await page.locator("tbody tr").first().waitFor();
+      // Done by an attempt that did not see it.
+      if ((await row.count()) === 0) return;
+      await row.getByRole("button", { name: "More" }).click();
+      await row.getByText("Delete", { exact: true }).first().click();
+      changed.push(await change("DELETE", () => row.getByRole("button", { name: "Delete" }).click()));
+    });
   }
-  return Date.now();
+  // Without its router, a route is gone.
+  return changed[0] ?? Date.now();
 }

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll } from "vitest";
+import { afterAll, expect } from "vitest";
 
 /** The tests' own lab, beside one that a person may have running. */
 process.env.ESXI_K8S_LAB ??= "e2e";
@@ -43,7 +43,7 @@ export async function run(file: string, args: string[], timeoutSeconds?: number)
 /** Runs a program in the lab's network. */
 export const inLab = (...command: string[]): Promise<string> => run("sim/enter", command);
 
-export const make = (...args: string[]): Promise<string> => run("make", ["--no-print-directory", ...args], 1800);
+export const make = (...args: string[]): Promise<string> => run("make", ["--no-print-directory", ...args]);
 
 export const output = (name: string): Promise<string> =>
   inLab("pulumi", "stack", "output", name, "--show-secrets", "--stack", "sim");
@@ -53,6 +53,32 @@ export const kubectl = (...args: string[]): Promise<string> => inLab("tools/kube
 
 /** An operator at vCenter: switches a virtual machine. */
 export const power = (name: string, state: "on" | "off"): Promise<string> => run("sim/vcenter", ["power", name, state]);
+
+/**
+ * What HAProxy finds of the servers of a backend, by their names, from its statistics page: `UP`, `DOWN`, and between the two
+ * `UP 1/3`, which gets connections still.
+ */
+export async function serverStates(backend: string): Promise<Record<string, string>> {
+  const [url, user, password] = await Promise.all(["statsUrl", "statsUser", "statsPassword"].map(output));
+  const page = await inLab("curl", "-sf", "-u", `${String(user)}:${String(password)}`, `${String(url)};csv`);
+  const [head = [], ...rows] = page.split("\n").map((line) => line.replace("# ", "").split(","));
+  const servers = rows.filter(([of, name = ""]) => of === backend && !["FRONTEND", "BACKEND"].includes(name));
+  return Object.fromEntries(servers.map((row) => [String(row[1]), String(row[head.indexOf("status")])]));
+}
+
+/** The states of servers that are all ready. */
+export const allUp = (names: string[]): Record<string, string> => Object.fromEntries(names.map((name) => [name, "UP"]));
+
+/** Waits until the kubelet of a machine that was switched on again has reported, and the node is Ready. */
+export async function rejoined(node: string): Promise<void> {
+  // What the API says of the node may be from before it was lost.
+  const since = Date.now();
+  const lease = ["-n", "kube-node-lease", "get", "lease", node, "-o", "jsonpath={.spec.renewTime}"];
+  await eventually(180, async () => {
+    expect(Date.parse(await kubectl(...lease))).toBeGreaterThan(since);
+  });
+  await kubectl("wait", "--for=condition=Ready", "--timeout=180s", `node/${node}`);
+}
 
 /** Runs a shell line as root on a machine, its host key verified as the stack knows it. */
 export const onMachine = (address: string, line: string): Promise<string> =>
