@@ -108,7 +108,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
         clusterIdentifier: identity.hex,
         // Replacing a ConfigMap replaces what mounts it: the pod network would be down for a change of one setting.
         enableConfigMapMutable: true,
-        // Likewise a certificate: replacing its Secret takes the old one away first.
+        // Replacing a Secret deletes it first: no moment without a certificate when it is renewed.
         enableSecretMutable: true,
       },
       { parent: this },

@@ -75,7 +75,7 @@ function digest(folder: string): string {
 /**
  * Resolves once no revision of the release is abandoned. Asked on every run, because an interrupted one leaves nothing in the state
  * that would tell. A resource hook would be the place for it, if every language host passed it on.
- * @param before what the release waits for: asked any earlier, an installation that nobody waits for could end behind the answer
+ * @param before what the release waits for: asked earlier, an installation that a killed run began could still end in between
  */
 function healed({ chart, controlPlane }: ReleaseArgs, before: pulumi.Resource[]): pulumi.Output<void> {
   if (pulumi.runtime.isDryRun()) {

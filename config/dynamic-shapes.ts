@@ -47,8 +47,8 @@ export function conform(shape: Shape, value: unknown, keys: string[], source: So
     source.refuse(keys, show(value), expected);
     return undefined;
   };
-  if (value === null || shape === "anything") {
-    return value ?? undefined;
+  if (shape === "anything") {
+    return value;
   }
   if (typeof shape === "string") {
     const [form, name] = scalars[shape];
@@ -64,23 +64,26 @@ export function conform(shape: Shape, value: unknown, keys: string[], source: So
     return /^false$/i.test(String(value)) ? undefined : {};
   }
   if (!isObject(value) || (isEmpty(value) && !mayBeEmpty)) {
-    return refused(`${source.mapping} with entries, or nothing at all`);
+    return refused(`${source.mapping} with entries, or ${mayBeEmpty ? "true" : "nothing at all"}`);
   }
-  const known: [string, unknown][] = [];
+  const known = new Map<string, unknown>();
   for (const [key, inner] of Object.entries(value)) {
+    const place = [...keys, key];
     if ("names" in shape) {
       // What has a name may be empty: it is all defaults then.
       const isDefault = isObject(inner) && isEmpty(inner);
-      known.push([key, isDefault ? {} : conform(shape.names, inner, [...keys, key], source)]);
+      known.set(key, isDefault ? {} : conform(shape.names, inner, place, source));
       continue;
     }
     const name = Object.keys(shape.fields).find((field) => field.toLowerCase() === key.toLowerCase());
     const field = name === undefined ? undefined : shape.fields[name];
     if (name === undefined || field === undefined) {
       const names = Object.keys(shape.fields).join(", ");
-      source.refuse([...keys, key], "a key that Traefik does not know", `one of ${names}`);
-    } else {
-      known.push([name, conform(field, inner, [...keys, name], source)]);
+      source.refuse(place, "a key that Traefik does not know", `one of ${names}`);
+    } else if (known.has(name)) {
+      source.refuse(place, "a key that stands here twice, in two spellings", `${name} alone`);
+    } else if (inner !== null) {
+      known.set(name, conform(field, inner, place, source));
     }
   }
   return Object.fromEntries(known);
@@ -91,20 +94,19 @@ function listed(item: Shape, value: unknown): [string, unknown][] | undefined {
   if (Array.isArray(value)) {
     return Object.entries(value);
   }
-  if (isObject(value)) {
-    // The store's lists are folders, of which the names are numbers.
-    const entries = Object.entries(value);
-    return entries.every(([key]) => /^\d+$/.test(key)) ? entries : undefined;
-  }
-  return typeof item === "string" ? Object.entries(String(value).split(",")) : undefined;
+  // In the store, a list of mappings is a folder of folders.
+  const isFolder = isObject(value) && typeof item !== "string";
+  const isText = isScalar(value) && typeof item === "string";
+  return isFolder ? Object.entries(value) : isText ? Object.entries(String(value).split(",")) : undefined;
 }
 
 function isScalar(value: unknown): value is string | number | boolean {
   return ["string", "number", "boolean"].includes(typeof value);
 }
 
+/** Whether nothing is in a mapping; Traefik leaves out what has no value. */
 function isEmpty(value: Document): boolean {
-  return Object.keys(value).length === 0;
+  return Object.values(value).every((inner) => inner === null);
 }
 
 /** A value as a message quotes it. */

@@ -111,7 +111,7 @@ function pathRegexp(value: string): string | undefined {
     : regexp(value);
 }
 
-/** Traefik compiles it with Go's regexp, which is RE2: without look-around and back references. */
+/** Traefik compiles it with Go's regexp, which has the syntax of RE2: no look-around, no back references. */
 function regexp(value: string): string | undefined {
   try {
     RE2JS.compile(value);

@@ -76,9 +76,10 @@ function readSource({ source, tree, pathOf, group }: Declared): { problems: Prob
   const claims: Claim[] = [];
   /** Places by their first three keys, such as a router's, in which something was refused. */
   const refused = new Set<string>();
+  const placeOf = (...keys: string[]) => keys.join("/").toLowerCase();
   const refuse = (keys: string[], got: string, expected: string) => {
     problems.push({ path: pathOf(...keys), got, expected });
-    refused.add(pathOf(...keys.slice(0, 3)));
+    refused.add(placeOf(...keys.slice(0, 3)));
   };
 
   const readRouter = (kind: RuleKind, name: string, { rule, tls, ruleSyntax }: Document): void => {
@@ -112,7 +113,7 @@ function readSource({ source, tree, pathOf, group }: Declared): { problems: Prob
     const { routers = {} } = (known as Partial<Record<RuleKind, { routers?: Record<string, Document> }>>)[kind] ?? {};
     for (const [name, router] of Object.entries(routers)) {
       // What is missing where something is misspelt needs no words of its own.
-      if (!refused.has(pathOf(kind, "routers", name))) {
+      if (!refused.has(placeOf(kind, "routers", name))) {
         readRouter(kind, name, router);
       }
     }
@@ -157,7 +158,7 @@ function conflicts(claims: Claim[]): Problem[] {
 /** Entries of the store as Traefik puts them together: a folder's own value does not count, nor does upper or lower case. */
 function treeOf(kv: Record<string, string>): Document {
   const tree = emptyTree();
-  for (const [key, value] of Object.entries(kv)) {
+  for (const [key, value] of withLists(kv)) {
     const [first, ...folders] = key.split("/").filter((part) => part !== "");
     const name = folders.pop();
     if (first !== consulRoot || name === undefined) {
@@ -173,6 +174,21 @@ function treeOf(kv: Record<string, string>): Document {
     folder[known] = isObject(folder[known]) ? folder[known] : value;
   }
   return tree;
+}
+
+/** Numbered entries are one value with commas to Traefik, whatever they stand for: pkg/config/kv/kv_node.go */
+function withLists(kv: Record<string, string>): Map<string, string> {
+  const single = new Map<string, string>();
+  const lists = new Map<string, string>();
+  for (const [key, value] of Object.entries(kv).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const list = /^(.+)\/\d+$/.exec(key)?.[1];
+    if (list === undefined) {
+      single.set(key, value);
+    } else {
+      lists.set(list, lists.has(list) ? `${String(lists.get(list))},${value}` : value);
+    }
+  }
+  return new Map([...single, ...lists]);
 }
 
 /** A tree in which a key such as `__proto__` is one like all others. */

@@ -57,9 +57,8 @@ const kvKey = z.string().regex(/^(?!esxi-k8s\/)[^/\s\p{Cc}][^\s\p{Cc}]*$/u, {
   error: "a key without a leading slash or white space, not below esxi-k8s/",
 });
 /** A DNS name of one or more labels. */
-const domain = z.string().max(dnsNameLength).regex(dnsNameForm, {
-  error: "a domain name such as apps.example.org, in lower case",
-});
+const dnsName = (hint: { error: string }) => z.string().max(dnsNameLength, hint).regex(dnsNameForm, hint);
+const domain = dnsName({ error: "a domain name such as apps.example.org, in lower case" });
 const quantity = z.string().regex(/^[1-9]\d*(Mi|Gi|Ti)$/, { error: "a size such as 1Gi" });
 
 /** A Helm release: from charts/ of this project, or the official chart. */
@@ -221,10 +220,10 @@ export const stackConfig = z.strictObject({
       enabled: z.boolean().default(true),
       /** Servers, an odd number. Three share nodes where there are fewer; more need a worker each. Default 3. */
       replicas: z.int().min(1).max(7).default(3),
-      /** Size of each server's volume, fixed once there are any: Kubernetes lets nobody change it here. Default 1Gi. */
+      /** Size of each server's volume. Kubernetes refuses another one once the servers are there. Default 1Gi. */
       storageSize: quantity.default("1Gi"),
-      /** StorageClass of the volumes, fixed likewise. Default: the cluster's default one. */
-      storageClass: domain.optional(),
+      /** StorageClass of the volumes, likewise. Default: the cluster's default one. */
+      storageClass: dnsName({ error: "the name of a StorageClass" }).optional(),
       /**
        * Entries that this stack owns, by key; Traefik reads those below `traefik/`. They stand in clear in the stack's state.
        * Whatever else is in the store belongs to those who put it there, and is left alone.

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { hostsBySource } from "../../config/route-problems";
 import { backends, schedulable } from "../../config/nodes";
+import { conform, dynamicShape } from "../../config/dynamic-shapes";
 import { declaredRoutes, ownHosts } from "../../config/routes";
 import { variant } from "../support/configs";
 
@@ -107,6 +108,38 @@ describe("declared routes", () => {
     );
     expect(kv[key]).toBe("other@file");
     expect(dynamic.http?.routers).toEqual(routers);
+  });
+});
+
+describe("what has no value", () => {
+  const judged = (tree: unknown) => {
+    const refused: string[] = [];
+    const refuse = (keys: string[]) => refused.push(keys.join("."));
+    return { tree: conform(dynamicShape, tree, [], { mapping: "a mapping", refuse }), refused };
+  };
+
+  test("is left out", () => {
+    const router = { rule: "Path(`/`)", priority: null };
+    expect(judged({ http: { routers: { app: router } }, tcp: null })).toEqual({
+      tree: { http: { routers: { app: { rule: "Path(`/`)" } } } },
+      refused: [],
+    });
+  });
+
+  test.each([
+    [{ tcp: { routers: null } }, "tcp"],
+    [{ http: { routers: { app: null } } }, "http.routers"],
+    [{ http: { routers: { app: null, web: { rule: "Path(`/`)" } } } }, "http.routers.app"],
+    [
+      { http: { services: { app: { loadBalancer: { servers: [null] } } } } },
+      "http.services.app.loadBalancer.servers.0",
+    ],
+    [
+      { http: { middlewares: { a: { chain: { middlewares: ["b", null] } } } } },
+      "http.middlewares.a.chain.middlewares.1",
+    ],
+  ])("is refused where something has to be: %j", (tree, place) => {
+    expect(judged(tree).refused).toEqual([place]);
   });
 });
 

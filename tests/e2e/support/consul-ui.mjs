@@ -112,6 +112,7 @@ async function remove() {
       changed.push(await change("DELETE", () => row.getByRole("button", { name: "Delete" }).click()));
     });
   }
+  if (changed.length === 0) throw new Error(`there was nothing called ${name} to delete`);
   // Without its router, a route is gone.
-  return changed[0] ?? Date.now();
+  return changed[0];
 }

@@ -55,8 +55,8 @@ export const kubectl = (...args: string[]): Promise<string> => inLab("tools/kube
 export const power = (name: string, state: "on" | "off"): Promise<string> => run("sim/vcenter", ["power", name, state]);
 
 /**
- * What HAProxy finds of the servers of a backend, by their names, from its statistics page: `UP`, `DOWN`, and between the two
- * `UP 1/3`, which gets connections still.
+ * What HAProxy finds of the servers of a backend, by their names, from its statistics page: `UP`, `DOWN`, or in
+ * between `UP 1/3`, which still gets connections.
  */
 export async function serverStates(backend: string): Promise<Record<string, string>> {
   const [url, user, password] = await Promise.all(["statsUrl", "statsUser", "statsPassword"].map(output));
