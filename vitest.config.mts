@@ -12,9 +12,11 @@ export default defineConfig({
           include: ["tests/unit/**/*.test.ts"],
           // Loading Pulumi's SDKs anew for every file would take longer than the tests.
           isolate: false,
+          // Some start a shell a hundred times; a slow machine is no failure.
+          testTimeout: 120_000,
         },
       },
-      { test: { name: "charts", include: ["tests/charts/**/*.test.ts"] } },
+      { test: { name: "charts", include: ["tests/charts/**/*.test.ts"], testTimeout: 120_000 } },
       {
         test: {
           name: "e2e",
