@@ -46,7 +46,9 @@ const suites = {
     check("shellcheck", `${shellScripts} | xargs shellcheck --external-sources`);
   },
   toolchain: () => {
-    check("go vet and go test of the tool chain's own code", "sim/toolchain/build --test");
+    // Go remembers results, and does not see that a test reads a fixture outside of its module.
+    const forget = 'GOCACHE="$(. sim/lab.sh && echo "$CACHE")/go/build" go clean -testcache';
+    check("go vet and go test of the tool chain's own code", `${forget} && sim/toolchain/build --test`);
   },
   charts: () => {
     if (check("Helm and what Traefik's definitions are made from", "sim/toolchain/build helm traefik"))

@@ -125,7 +125,7 @@ export class FakeConsul {
       library: "consul-api",
       parameters: { CA: ca, ...parameters },
       changesNode: false,
-      timeoutSeconds: 20,
+      timeoutSeconds: 60,
     }).replace("retry_for 120", `retry_for ${patience}`);
     const child = spawn("bash", ["-c", command], {
       env: { ...process.env, PATH: `${join(this.folder, "bin")}:${process.env.PATH ?? ""}` },
