@@ -75,8 +75,7 @@ export function conform(shape: Shape, value: unknown, keys: string[], source: So
       known.set(key, isDefault ? {} : conform(shape.names, inner, place, source));
       continue;
     }
-    const name = Object.keys(shape.fields).find((field) => field.toLowerCase() === key.toLowerCase());
-    const field = name === undefined ? undefined : shape.fields[name];
+    const [name, field] = Object.entries(shape.fields).find(([known]) => sameName(known, key)) ?? [];
     if (name === undefined || field === undefined) {
       const names = Object.keys(shape.fields).join(", ");
       source.refuse(place, "a key that Traefik does not know", `one of ${names}`);
@@ -98,6 +97,11 @@ function listed(item: Shape, value: unknown): [string, unknown][] | undefined {
   const isFolder = isObject(value) && typeof item !== "string";
   const isText = isScalar(value) && typeof item === "string";
   return isFolder ? Object.entries(value) : isText ? Object.entries(String(value).split(",")) : undefined;
+}
+
+/** Whether two spellings are one name to Traefik. */
+export function sameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
 }
 
 function isScalar(value: unknown): value is string | number | boolean {

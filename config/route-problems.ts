@@ -1,5 +1,5 @@
 import { isObject, type Document } from "../render/merge";
-import { conform, dynamicShape, show } from "./dynamic-shapes";
+import { conform, dynamicShape, sameName, show } from "./dynamic-shapes";
 import type { Problem } from "./problems";
 import { consulRoot, declaredRoutes, ownHosts } from "./routes";
 import { parseRule, RuleError, type RuleKind } from "./rules";
@@ -197,5 +197,5 @@ function emptyTree(): Document {
 }
 
 function sameKey(tree: Document, key: string): string {
-  return Object.keys(tree).find((known) => known.toLowerCase() === key.toLowerCase()) ?? key;
+  return Object.keys(tree).find((known) => sameName(known, key)) ?? key;
 }

@@ -2,13 +2,16 @@ import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeIngress } from "./ingress";
 import {
+  addresses,
   allUp,
   attempt,
   eventually,
+  frontend,
   inLab,
   killUpAfter,
   kubectl,
   make,
+  masters,
   onMachine,
   output,
   power,
@@ -17,6 +20,7 @@ import {
   seeProcesses,
   serverStates,
   temporaryFile,
+  workers,
 } from "./support/lab";
 
 /**
@@ -30,17 +34,6 @@ const machines: Record<string, string> = {
   "master-3": "esxi-1.lab.internal",
   "worker-1": "esxi-1.lab.internal",
   "worker-2": "esxi-2.lab.internal",
-};
-const masters = Object.keys(machines).filter((name) => name.startsWith("master"));
-const workers = Object.keys(machines).filter((name) => name.startsWith("worker"));
-const frontend = "10.20.0.10";
-const addresses: Record<string, string> = {
-  "haproxy-1": frontend,
-  "master-1": "10.20.0.21",
-  "master-2": "10.20.0.22",
-  "master-3": "10.20.0.23",
-  "worker-1": "10.20.0.31",
-  "worker-2": "10.20.0.32",
 };
 
 /** What `make up` printed, and the arguments of every process that was seen while it worked. */
@@ -246,7 +239,7 @@ describe("the cluster", () => {
     }
     await eventually(180, async () => {
       expect(await serverStates("kube-apiserver")).toEqual(allUp(masters));
-      expect(await onMachine(addresses[master] ?? "", "curl -sk https://127.0.0.1:6443/readyz")).toBe("ok");
+      expect(await onMachine(master, "curl -sk https://127.0.0.1:6443/readyz")).toBe("ok");
     });
     await rejoined(master);
   });
@@ -268,8 +261,8 @@ describe("secrets", () => {
       'cd "${PULUMI_BACKEND_URL#file://}" && cat ../log/* .pulumi/history/*/*/*.json',
     );
     const nodeLogs: string[] = [];
-    for (const address of Object.values(addresses)) {
-      nodeLogs.push(await onMachine(address, "cat /var/log/esxi-k8s/*.log"));
+    for (const machine of Object.keys(machines)) {
+      nodeLogs.push(await onMachine(machine, "cat /var/log/esxi-k8s/*.log"));
     }
     const places = {
       preview,
@@ -319,7 +312,7 @@ async function secretTexts(): Promise<string[]> {
 describe("vCenter", () => {
   it("sees that a machine has switched itself off", async () => {
     // At once, services or not. The connection goes with it.
-    await attempt("sim/enter", ["tests/e2e/support/ssh", addresses["worker-2"] ?? "", "systemctl poweroff -ff"]);
+    await attempt("sim/enter", ["tests/e2e/support/ssh", String(addresses["worker-2"]), "systemctl poweroff -ff"]);
     await eventually(30, async () => {
       expect(await run("sim/vcenter", ["inventory"])).toMatch(/^worker-2 +poweredOff /m);
     });

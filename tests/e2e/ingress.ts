@@ -4,9 +4,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
+  addresses,
   allUp,
   attempt,
   eventually,
+  frontend,
   inLab,
   kubectl,
   make,
@@ -17,18 +19,17 @@ import {
   run,
   serverStates,
   temporaryFile,
+  workers,
 } from "./support/lab";
 
-const frontend = "10.20.0.10";
-const client = "10.20.0.21";
+const client = "master-1";
+const clientAddress = String(addresses[client]);
 const domain = "lab.localhost";
 const hosts = {
   kubernetes: `demo-kubernetes.${domain}`,
   file: `demo-file.${domain}`,
   consul: `demo-consul.${domain}`,
 };
-const workerAddresses: Record<string, string> = { "worker-1": "10.20.0.31", "worker-2": "10.20.0.32" };
-const workers = Object.keys(workerAddresses);
 const sources = Object.entries(hosts);
 
 interface Load {
@@ -112,11 +113,11 @@ export function describeIngress(): void {
           `curl -sSk --max-time 10 --resolve ${host}:80:${frontend} --resolve ${host}:443:${frontend} '${url}'`,
         );
         expect(answer).toContain(`You asked for ${host} over ${scheme}.`);
-        expect(answer).toContain(`Your address is ${client}.`);
+        expect(answer).toContain(`Your address is ${clientAddress}.`);
       }
       const log = await kubectl("-n", "demo", "logs", "-l", "app=demo", "--tail=-1");
-      expect(log).toContain(`${client} ${host} http /`);
-      expect(log).toContain(`${client} ${host} https /`);
+      expect(log).toContain(`${clientAddress} ${host} http /`);
+      expect(log).toContain(`${clientAddress} ${host} https /`);
     });
 
     it("do not take a client's word, nor a pod's, for an address", async () => {
@@ -204,9 +205,10 @@ export function describeIngress(): void {
      */
     const secondsTo = async (expected: string, ...args: string[]) => {
       const command = ["bash", "-c", 'node tests/e2e/support/consul-ui.mjs "$@" <"$0"', await temporaryFile(editor)];
-      const change = inLab(...command, ...args).then(Number);
       let until = Infinity;
-      const changed = change.finally(() => (until = Date.now() + 10_000));
+      const changed = inLab(...command, ...args)
+        .then(Number)
+        .finally(() => (until = Date.now() + 10_000));
       const seen = (async () => {
         while (Date.now() < until) {
           // No answer is not the expected one.
@@ -334,7 +336,7 @@ export function describeIngress(): void {
       const node = await kubectl("-n", "consul", "get", "pod", leader, "-o", "jsonpath={.spec.nodeName}");
       // The brackets keep the shell that runs this line from being meant.
       const signal = (name: string) =>
-        onMachine(workerAddresses[node] ?? "", `pkill --signal ${name} --full '[c]onsul agent -node=${leader} '`);
+        onMachine(node, `pkill --signal ${name} --full '[c]onsul agent -node=${leader} '`);
       await signal("STOP");
       try {
         await readsAndWrites(`without an answer of ${leader}`);

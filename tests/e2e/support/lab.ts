@@ -9,6 +9,19 @@ import { afterAll, expect } from "vitest";
 /** The tests' own lab, beside one that a person may have running. */
 process.env.ESXI_K8S_LAB ??= "e2e";
 
+/** Addresses of the machines of the stack `sim`, and those that have a part in the cluster. */
+export const frontend = "10.20.0.10";
+export const addresses: Record<string, string> = {
+  "haproxy-1": frontend,
+  "master-1": "10.20.0.21",
+  "master-2": "10.20.0.22",
+  "master-3": "10.20.0.23",
+  "worker-1": "10.20.0.31",
+  "worker-2": "10.20.0.32",
+};
+export const masters = Object.keys(addresses).filter((name) => name.startsWith("master"));
+export const workers = Object.keys(addresses).filter((name) => name.startsWith("worker"));
+
 export interface Outcome {
   /** Exit code; -1 when a signal ended the program. */
   code: number;
@@ -81,8 +94,8 @@ export async function rejoined(node: string): Promise<void> {
 }
 
 /** Runs a shell line as root on a machine, its host key verified as the stack knows it. */
-export const onMachine = (address: string, line: string): Promise<string> =>
-  inLab("tests/e2e/support/ssh", address, line);
+export const onMachine = (name: string, line: string): Promise<string> =>
+  inLab("tests/e2e/support/ssh", String(addresses[name]), line);
 
 /**
  * Polls until a question is answered without an error.
