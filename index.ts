@@ -14,8 +14,8 @@ import {
 } from "./components";
 import { loadConfig } from "./config";
 import { backends, schedulable } from "./config/nodes";
-import { hostsBySource } from "./config/route-problems";
-import { declaredRoutes, ownHosts } from "./config/routes";
+import { hostsBySource } from "./routes/problems";
+import { declaredRoutes, ownHosts } from "./routes/declared";
 
 const config = loadConfig();
 const routes = declaredRoutes(config);
@@ -42,6 +42,9 @@ const controlPlane = new K8sControlPlane("control-plane", {
   network: config.network,
 });
 
+// What is declared inside the cluster.
+const { api } = controlPlane;
+
 // The workers, pool by pool.
 const pools = Object.entries(config.workers).map(
   ([name, pool]) => new WorkerPool(name, { esxi, controlPlane, config: pool }),
@@ -51,12 +54,12 @@ const workersReady = pools.flatMap(({ ready }) => ready);
 
 // Names inside the cluster, resolved on every node.
 new ClusterDns("cluster-dns", {
-  controlPlane,
+  api,
   nodes: backends(config.controlPlane, ...schedulable(config.workers)).length,
 });
 
 // The default StorageClass.
-const storage = new Storage("storage", { controlPlane, config: config.storage, dependsOn: workersReady });
+const storage = new Storage("storage", { api, config: config.storage, dependsOn: workersReady });
 
 // Issues the certificates of Consul and Traefik.
 const authority = new Authority("authority");
@@ -75,7 +78,7 @@ const consul = config.consul.enabled
 // The ingress controller: routes from Kubernetes, from files and from Consul.
 const ingress = config.ingress.enabled
   ? new TraefikIngress("ingress", {
-      controlPlane,
+      api,
       authority,
       consul,
       config: config.ingress,
@@ -89,7 +92,7 @@ const ingress = config.ingress.enabled
 
 // One application behind three host names, one of each source.
 if (config.demo && ingress) {
-  new Demo("demo", { controlPlane, config, dependsOn: ingress.ready });
+  new Demo("demo", { api, config, dependsOn: ingress.ready });
 }
 
 export const apiUrl = controlPlane.apiUrl;

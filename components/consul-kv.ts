@@ -1,13 +1,13 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig } from "../config";
-import { consulRoot } from "../config/routes";
+import { consulRoot } from "../routes/declared";
 import { policyBodies, tokenBodies, transactionBodies } from "../render/consul";
 import type { Authority, IssuedCertificate } from "./authority";
 import type { K8sControlPlane } from "./k8s-control-plane";
-import { release } from "./release";
-import { restrictedNamespace } from "./restricted";
-import { seed } from "./seed";
+import { release } from "./in-cluster/release";
+import { restrictedNamespace } from "./in-cluster/restricted";
+import { seed } from "./machine/seed";
 
 export interface ConsulKvArgs {
   controlPlane: K8sControlPlane;
@@ -70,7 +70,7 @@ export class ConsulKv extends pulumi.ComponentResource {
       this,
     );
 
-    const inCluster = controlPlane.inCluster(this, args.dependsOn);
+    const inCluster = controlPlane.api.inCluster(this, args.dependsOn);
     const space = restrictedNamespace(`${name}-namespace`, namespace, inCluster);
     const secrets = Object.entries(this.secrets(authority, certificate, gossipKey)).map(
       ([secret, { type, ...stringData }]) =>
@@ -82,7 +82,7 @@ export class ConsulKv extends pulumi.ComponentResource {
     );
     const servers = release(
       name,
-      { chart: "consul", namespace: space, controlPlane, config, values: chartValues(config) },
+      { chart: "consul", namespace: space, api: controlPlane.api, config, values: chartValues(config) },
       { parent: this, dependsOn: secrets },
     );
 

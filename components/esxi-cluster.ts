@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vsphere from "@pulumi/vsphere";
 import type { LoadedConfig, MachineSize, NodeConfig } from "../config";
-import { Machine } from "./machine";
-import { sshIdentity, type SshIdentity } from "./ssh-identity";
+import { Machine } from "./machine/machine";
+import { sshIdentity, type SshIdentity } from "./machine/ssh-identity";
 
 export interface EsxiClusterArgs {
   vcenter: LoadedConfig["vcenter"];

@@ -6,7 +6,7 @@ import { byName } from "../config/nodes";
 import { haproxyConfig, type Backend } from "../render/haproxy";
 import { keepalivedConfig } from "../render/keepalived";
 import type { EsxiCluster } from "./esxi-cluster";
-import type { Machine } from "./machine";
+import type { Machine } from "./machine/machine";
 
 export interface HaproxyFrontendArgs {
   esxi: EsxiCluster;

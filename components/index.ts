@@ -1,11 +1,11 @@
 export { Authority } from "./authority";
-export { ClusterDns } from "./cluster-dns";
+export { ClusterDns } from "./in-cluster/cluster-dns";
 export { ConsulKv } from "./consul-kv";
-export { Demo } from "./demo";
+export { Demo } from "./in-cluster/demo";
 export { EsxiCluster } from "./esxi-cluster";
 export { HaproxyFrontend } from "./haproxy-frontend";
 export { K8sControlPlane } from "./k8s-control-plane";
-export { addressesByName, knownHosts } from "./machine";
-export { Storage } from "./storage";
+export { addressesByName, knownHosts } from "./machine/machine";
+export { Storage } from "./storage/storage";
 export { TraefikIngress } from "./traefik-ingress";
 export { WorkerPool } from "./worker-pool";

@@ -1,15 +1,14 @@
 import type { remote } from "@pulumi/command";
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
 import type { LoadedConfig } from "../config";
 import { byName } from "../config/nodes";
 import { initConfig } from "../render/kubeadm";
 import type { EsxiCluster } from "./esxi-cluster";
-import { Flannel } from "./flannel";
+import { ClusterApi } from "./in-cluster/cluster-api";
+import { Flannel } from "./in-cluster/flannel";
 import type { HaproxyFrontend } from "./haproxy-frontend";
-import { Joining } from "./joining";
-import type { Machine, MachineStep } from "./machine";
+import { Joining } from "./machine/joining";
+import type { Machine, MachineStep } from "./machine/machine";
 
 export interface K8sControlPlaneArgs {
   esxi: EsxiCluster;
@@ -29,10 +28,8 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   readonly apiUrl: string;
   /** Administrator's kubeconfig, secret. */
   readonly kubeconfig: pulumi.Output<string>;
-  /** Provider for everything inside the cluster. */
-  readonly provider: k8s.Provider;
-  /** Stands for the cluster as a whole: what lives inside the cluster is deleted with it. */
-  readonly cluster: pulumi.Resource;
+  /** For everything inside the cluster. */
+  readonly api: ClusterApi;
   /** The masters, in the order of their names. */
   readonly machines: Machine[];
   /** Done when workers may join. */
@@ -93,29 +90,15 @@ export class K8sControlPlane extends pulumi.ComponentResource {
       return [...done, this.joining.join(master, "master", { dependsOn: [...prepared, previous] })];
     }, []);
 
-    const identity = new random.RandomId(`${name}-identity`, { byteLength: 8 }, { parent: this });
-    this.cluster = identity;
     this.kubeconfig = first.master.run(
       `${name}-kubeconfig`,
       { script: "read-kubeconfig", changesNode: false, secretOutput: true },
       { parent: this, dependsOn: [this.initialized] },
     ).stdout;
-    this.provider = new k8s.Provider(
-      `${name}-api`,
-      {
-        kubeconfig: this.kubeconfig,
-        // A renewed certificate in the kubeconfig is no other cluster.
-        clusterIdentifier: identity.hex,
-        // Replacing a ConfigMap replaces what mounts it: the pod network would be down for a change of one setting.
-        enableConfigMapMutable: true,
-        // Replacing a Secret deletes it first: no moment without a certificate when it is renewed.
-        enableSecretMutable: true,
-      },
-      { parent: this },
-    );
+    this.api = new ClusterApi(name, this.kubeconfig, { parent: this });
     new Flannel(
       `${name}-flannel`,
-      { controlPlane: this, podCidr: network.podCidr, backend: kubernetes.flannelBackend },
+      { api: this.api, podCidr: network.podCidr, backend: kubernetes.flannelBackend },
       { parent: this },
     );
 
@@ -136,14 +119,6 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   run(name: string, step: Omit<MachineStep, "changesNode">, opts: Parameters<Machine["run"]>[2]): remote.Command {
     const [first] = this.machines as [Machine];
     return first.run(name, { ...step, changesNode: false }, opts);
-  }
-
-  /**
-   * Options for an object in the cluster, which is deleted with it. Names there are fixed, so an object and its replacement cannot
-   * be there at once. What a component waits for is not what its children wait for: each is given it.
-   */
-  inCluster(parent: pulumi.Resource, dependsOn: pulumi.Resource[] = []) {
-    return { parent, provider: this.provider, deletedWith: this.cluster, deleteBeforeReplace: true, dependsOn };
   }
 
   /** Makes a machine ready for kubeadm. */

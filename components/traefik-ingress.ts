@@ -5,18 +5,18 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { parse } from "yaml";
 import type { LoadedConfig } from "../config";
-import { ownHosts, type Dynamic } from "../config/routes";
+import { ownHosts, type Dynamic } from "../routes/declared";
 import { merge } from "../render/merge";
 import { toYaml } from "../render/yaml";
 import type { Authority } from "./authority";
 import type { ConsulKv } from "./consul-kv";
-import type { K8sControlPlane } from "./k8s-control-plane";
-import type { Machine } from "./machine";
-import { release } from "./release";
-import { restrictedNamespace } from "./restricted";
+import type { ClusterApi } from "./in-cluster/cluster-api";
+import type { Machine } from "./machine/machine";
+import { release } from "./in-cluster/release";
+import { restrictedNamespace } from "./in-cluster/restricted";
 
 export interface TraefikIngressArgs {
-  controlPlane: K8sControlPlane;
+  api: ClusterApi;
   authority: Authority;
   /** The store that Traefik reads its third source from; without it there are two. */
   consul?: ConsulKv;
@@ -68,9 +68,9 @@ export class TraefikIngress extends pulumi.ComponentResource {
 
   constructor(name: string, args: TraefikIngressArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:TraefikIngress", name, {}, opts);
-    const { controlPlane, config, consul } = args;
+    const { api, config, consul } = args;
     const hosts = ownHosts({ ingress: config });
-    const inCluster = controlPlane.inCluster(this, args.dependsOn);
+    const inCluster = api.inCluster(this, args.dependsOn);
     const definitions = customResourceDefinitions().map(
       (definition) =>
         new k8s.apiextensions.v1.CustomResourceDefinition(
@@ -129,7 +129,7 @@ export class TraefikIngress extends pulumi.ComponentResource {
     );
     const traefik = release(
       name,
-      { chart: "traefik", namespace: space, controlPlane, config, values: chartValues(args) },
+      { chart: "traefik", namespace: space, api, config, values: chartValues(args) },
       { parent: this, dependsOn: [...definitions, ...secrets, login, retry, ...(consul?.ready ?? [])] },
     );
     this.ready = [traefik];

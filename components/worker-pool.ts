@@ -3,7 +3,7 @@ import type { LoadedConfig } from "../config";
 import { byName } from "../config/nodes";
 import type { EsxiCluster } from "./esxi-cluster";
 import type { K8sControlPlane } from "./k8s-control-plane";
-import type { Machine } from "./machine";
+import type { Machine } from "./machine/machine";
 
 export interface WorkerPoolArgs {
   esxi: EsxiCluster;

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from "node:crypto";
-import type { Problem } from "./problems";
+import type { Problem } from "./problem";
 
 const certificatePath = "ingress.certificate";
 const keyPath = "ingressCertificateKey";

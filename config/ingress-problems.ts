@@ -1,6 +1,6 @@
 import { certificateProblem } from "./certificates";
 import { schedulable } from "./nodes";
-import type { Problem } from "./problems";
+import type { Problem } from "./problem";
 import type { StackConfig } from "./schema";
 import { howToSet } from "./secrets";
 

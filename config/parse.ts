@@ -1,5 +1,6 @@
 import type { z } from "zod";
-import { findProblems, type Problem } from "./problems";
+import type { Problem } from "./problem";
+import { findProblems } from "./problems";
 import { stackConfig, type StackConfig } from "./schema";
 import { howToSet, isSecretKey, secretKeys, type SecretKey } from "./secrets";
 

@@ -1,18 +1,9 @@
 import { contains, hasNoHostBits, isNetworkOrBroadcast, overlap, parseNetwork } from "./addresses";
 import { ingressProblems } from "./ingress-problems";
-import { routeProblems } from "./route-problems";
+import { routeProblems } from "../routes/problems";
+import type { Problem } from "./problem";
 import type { NodeConfig, StackConfig } from "./schema";
 import { defaultKubernetesVersion, supportedKubernetesMinors } from "./versions";
-
-/** One thing that is wrong with a stack's configuration. */
-export interface Problem {
-  /** Property path below `esxi-k8s:`, for example `controlPlane.nodes.master-2.address`. */
-  path: string;
-  /** What stands there now; never a secret. */
-  got: string;
-  /** What would be accepted. */
-  expected: string;
-}
 
 /** A machine's configuration with the path at which it stands. */
 interface PlacedNode extends NodeConfig {

@@ -42,6 +42,7 @@ const suites = {
     if (!check("the tools that the checks need", "sim/prepare && sim/toolchain/build && sim/tools")) return;
     check("types", "npx tsc --noEmit --noCheck false");
     check("ESLint", "npx eslint .");
+    check("rooms and circles", "npm run --silent rooms");
     check("Prettier", "npx prettier --check --log-level warn .");
     check("shellcheck", `${shellScripts} | xargs shellcheck --external-sources`);
   },

@@ -221,7 +221,7 @@ function generatedFolder(): string {
 }
 
 test("the shape of Traefik's dynamic configuration is the one that its source gives", () => {
-  expect(readFileSync(join(root, "config", "traefik-dynamic.json"), "utf8")).toBe(
+  expect(readFileSync(join(root, "routes", "traefik-dynamic.json"), "utf8")).toBe(
     readFileSync(join(generatedFolder(), "dynamic.json"), "utf8"),
   );
 });

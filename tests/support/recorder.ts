@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceOutputsRequest, RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { createHash } from "node:crypto";
 import { beforeAll, vi } from "vitest";
-import type { ApiClient } from "../../components/api-client";
+import type { ApiClient } from "../../components/in-cluster/api-client";
 import { issue, type Issued } from "./certificates";
 import type { RawConfig } from "./configs";
 
@@ -334,14 +334,14 @@ export async function runProgram(
 
   vi.resetModules();
   // No test waits for a network.
-  vi.doMock("../../components/api-client", () => ({
+  vi.doMock("../../components/in-cluster/api-client", () => ({
     apiClient: (kubeconfig: string) => {
       recording.apiClients.push(kubeconfig);
       return api;
     },
   }));
   const program: Record<string, unknown> = await import("../../index.js").finally(() => {
-    vi.doUnmock("../../components/api-client");
+    vi.doUnmock("../../components/in-cluster/api-client");
   });
   for (const [name, value] of Object.entries(program)) {
     const output = pulumi.output(value);

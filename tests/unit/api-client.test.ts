@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
-import { apiClient } from "../../components/api-client";
+import { apiClient } from "../../components/in-cluster/api-client";
 import { issueByProgram, type Issued } from "../support/certificates";
 
 /** A request as the server got it. */

@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { failAbandonedReleases, failed, type RevisionSecret } from "../../components/helm-history";
+import { failAbandonedReleases, failed, type RevisionSecret } from "../../components/in-cluster/helm-history";
 
 type Status = "deployed" | "superseded" | "failed" | "pending-install" | "pending-upgrade" | "pending-rollback";
 

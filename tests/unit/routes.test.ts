@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { hostsBySource } from "../../config/route-problems";
+import { hostsBySource } from "../../routes/problems";
 import { backends, schedulable } from "../../config/nodes";
-import { conform, dynamicShape } from "../../config/dynamic-shapes";
-import { declaredRoutes, ownHosts } from "../../config/routes";
+import { conform, dynamicShape } from "../../routes/shapes";
+import { declaredRoutes, ownHosts } from "../../routes/declared";
 import { variant } from "../support/configs";
 
 const off = { enabled: false };

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseRule, RuleError, type RuleKind } from "../../config/rules";
+import { parseRule, RuleError, type RuleKind } from "../../routes/rules";
 import { readYaml } from "../support/configs";
 
 /** A rule, and either what it says about names or why it is refused. */

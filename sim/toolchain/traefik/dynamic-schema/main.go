@@ -1,5 +1,5 @@
 // Command dynamic-schema prints what Traefik's dynamic configuration may hold, as JSON, read off the Go types that Traefik
-// itself decodes files and Consul's entries into. config/dynamic-shapes.ts says how to read it.
+// itself decodes files and Consul's entries into. routes/shapes.ts says how to read it.
 package main
 
 import (

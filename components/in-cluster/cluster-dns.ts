@@ -1,9 +1,9 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { K8sControlPlane } from "./k8s-control-plane";
+import type { ClusterApi } from "./cluster-api";
 
 export interface ClusterDnsArgs {
-  controlPlane: K8sControlPlane;
+  api: ClusterApi;
   /** Nodes that take CoreDNS's pods: masters, and workers without taints that repel pods (NoSchedule, NoExecute). */
   nodes: number;
 }
@@ -15,8 +15,8 @@ export interface ClusterDnsArgs {
 export class ClusterDns extends pulumi.ComponentResource {
   constructor(name: string, args: ClusterDnsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:ClusterDns", name, {}, opts);
-    const { controlPlane, nodes } = args;
-    const inCluster = controlPlane.inCluster(this);
+    const { api, nodes } = args;
+    const inCluster = api.inCluster(this);
     const metadata = (object: string) => ({
       name: object,
       namespace: "kube-system",

@@ -1,13 +1,13 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { busyboxVersion, localPathProvisionerVersion } from "../config/versions";
-import { toYaml } from "../render/yaml";
-import type { K8sControlPlane } from "./k8s-control-plane";
-import { podField } from "./pod-field";
-import { restrictedContainer, restrictedPod } from "./restricted";
+import { busyboxVersion, localPathProvisionerVersion } from "../../config/versions";
+import { toYaml } from "../../render/yaml";
+import type { ClusterApi } from "../in-cluster/cluster-api";
+import { podField } from "../in-cluster/pod-field";
+import { restrictedContainer, restrictedPod } from "../in-cluster/restricted";
 
 export interface LocalPathStorageArgs {
-  controlPlane: K8sControlPlane;
+  api: ClusterApi;
   /** Folder on every node that receives the volumes. */
   path: string;
   /** Nodes that take the provisioner's pods. */
@@ -27,7 +27,7 @@ export class LocalPathStorage extends pulumi.ComponentResource {
 
   constructor(name: string, args: LocalPathStorageArgs, opts: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:LocalPathStorage", name, {}, opts);
-    const inCluster = args.controlPlane.inCluster(this, args.dependsOn);
+    const inCluster = args.api.inCluster(this, args.dependsOn);
 
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,

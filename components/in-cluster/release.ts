@@ -3,24 +3,24 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { LoadedConfig } from "../config";
+import type { LoadedConfig } from "../../config";
 import { failAbandonedReleases, knownMark } from "./helm-history";
-import { merge } from "../render/merge";
+import { merge } from "../../render/merge";
 import { apiClient } from "./api-client";
-import type { K8sControlPlane } from "./k8s-control-plane";
+import type { ClusterApi } from "./cluster-api";
 
 export interface ReleaseArgs {
   /** Name of the release, of its namespace, and of its folder in charts/. */
   chart: string;
   namespace: k8s.core.v1.Namespace;
-  controlPlane: K8sControlPlane;
+  api: ClusterApi;
   /** The official chart, if the configuration asks for it, and what it merges over `values`. */
   config: Pick<LoadedConfig["consul"], "chart" | "values">;
   values: Record<string, unknown>;
 }
 
 /** Root of the project, with respect to which Pulumi finds charts. */
-const root = join(__dirname, "..");
+const root = join(__dirname, "..", "..");
 
 /**
  * A Helm release in the namespace of its name, done when its pods are ready. One that an interrupted run left in a state that
@@ -31,12 +31,12 @@ export function release(
   args: ReleaseArgs,
   opts: { parent: pulumi.Resource; dependsOn: pulumi.Resource[] },
 ): k8s.helm.v3.Release {
-  const { chart, namespace, controlPlane, config } = args;
+  const { chart, namespace, api, config } = args;
   const source: Pick<k8s.helm.v3.ReleaseArgs, "chart" | "version" | "repositoryOpts" | "description"> = config.chart
     ? { chart, version: config.chart.version, repositoryOpts: { repo: config.chart.repository } }
     : // Pulumi does not look into a folder for changes, but at what it says of it here.
       { chart: `./charts/${chart}`, description: `charts/${chart} ${digest(join(root, "charts", chart))}` };
-  const inCluster = controlPlane.inCluster(opts.parent, opts.dependsOn);
+  const inCluster = api.inCluster(opts.parent, opts.dependsOn);
   const made = new k8s.helm.v3.Release(
     name,
     {
@@ -77,12 +77,12 @@ function digest(folder: string): string {
  * that would tell. A resource hook would be the place for it, if every language host passed it on.
  * @param before what the release waits for: asked earlier, an installation that a killed run began could still end in between
  */
-function healed({ chart, controlPlane }: ReleaseArgs, before: pulumi.Resource[]): pulumi.Output<void> {
+function healed({ chart, api }: ReleaseArgs, before: pulumi.Resource[]): pulumi.Output<void> {
   if (pulumi.runtime.isDryRun()) {
     return pulumi.output(undefined);
   }
   return pulumi.unsecret(
-    pulumi.all([controlPlane.kubeconfig, pulumi.all(before.map(({ urn }) => urn))]).apply(async ([kubeconfig]) => {
+    pulumi.all([api.kubeconfig, pulumi.all(before.map(({ urn }) => urn))]).apply(async ([kubeconfig]) => {
       const heal = () => failAbandonedReleases(apiClient(kubeconfig), chart, chart);
       // Again if somebody wrote in between. An API that does not answer is for those to report who need it.
       await heal()

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { sshKeyPair } from "../render/ssh-key";
+import { sshKeyPair } from "../../render/ssh-key";
 import { seed } from "./seed";
 
 /** A generated key pair; the private half is a secret. */

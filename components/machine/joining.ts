@@ -1,8 +1,8 @@
 import type { remote } from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
-import type { Taint } from "../config";
-import { joinConfig } from "../render/kubeadm";
-import { scriptText } from "../render/step";
+import type { Taint } from "../../config";
+import { joinConfig } from "../../render/kubeadm";
+import { scriptText } from "../../render/step";
 import { knownHosts, type Machine } from "./machine";
 import { sshIdentity, type SshIdentity } from "./ssh-identity";
 

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { flannelCniPluginVersion, flannelVersion } from "../config/versions";
-import type { K8sControlPlane } from "./k8s-control-plane";
+import { flannelCniPluginVersion, flannelVersion } from "../../config/versions";
+import type { ClusterApi } from "./cluster-api";
 import { podField } from "./pod-field";
 
 export interface FlannelArgs {
-  controlPlane: K8sControlPlane;
+  api: ClusterApi;
   /** Addresses of pods, as kubeadm was told. */
   podCidr: string;
   /** `vxlan` or `host-gw`. */
@@ -28,7 +28,7 @@ const cniConfig = {
 export class Flannel extends pulumi.ComponentResource {
   constructor(name: string, args: FlannelArgs, opts: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:Flannel", name, {}, opts);
-    const inCluster = args.controlPlane.inCluster(this);
+    const inCluster = args.api.inCluster(this);
 
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,

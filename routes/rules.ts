@@ -1,8 +1,8 @@
 import { matchers, renamed, type Matcher, type RuleKind } from "./matchers";
-import { RuleError, tokens, unquote, type Token } from "./rule-tokens";
+import { RuleError, tokens, unquote, type Token } from "./tokens";
 
 export type { RuleKind } from "./matchers";
-export { RuleError } from "./rule-tokens";
+export { RuleError } from "./tokens";
 
 /** What a valid rule says about names. */
 export interface RuleNames {

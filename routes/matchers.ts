@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { RE2JS, RE2JSException } from "re2js";
-import { dnsNameForm, dnsNameLength } from "./dns-names";
+import { dnsNameForm, dnsNameLength } from "../config/dns-names";
 
 /** Which routers a rule is for. */
 export type RuleKind = "http" | "tcp";

@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { LoadedConfig } from "../config";
-import type { K8sControlPlane } from "./k8s-control-plane";
-import { LocalPathStorage } from "./local-path-storage";
+import type { LoadedConfig } from "../../config";
+import type { ClusterApi } from "../in-cluster/cluster-api";
+import { LocalPathStorage } from "./local-path";
 
 export interface StorageArgs {
-  controlPlane: K8sControlPlane;
+  api: ClusterApi;
   config: LoadedConfig["storage"];
   /** Nodes that take the provisioner's pods. */
   dependsOn: pulumi.Resource[];
@@ -17,10 +17,10 @@ export class Storage extends pulumi.ComponentResource {
 
   constructor(name: string, args: StorageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:Storage", name, {}, opts);
-    const { controlPlane, config, dependsOn } = args;
+    const { api, config, dependsOn } = args;
     switch (config.type) {
       case "local-path": {
-        const localPath = { controlPlane, path: config.path, dependsOn };
+        const localPath = { api, path: config.path, dependsOn };
         this.ready = [new LocalPathStorage(`${name}-local-path`, localPath, { parent: this }).ready];
         break;
       }

@@ -1,9 +1,9 @@
 import { isObject, type Document } from "../render/merge";
-import { conform, dynamicShape, sameName, show } from "./dynamic-shapes";
-import type { Problem } from "./problems";
-import { consulRoot, declaredRoutes, ownHosts } from "./routes";
+import { conform, dynamicShape, sameName, show } from "./shapes";
+import type { Problem } from "../config/problem";
+import { consulRoot, declaredRoutes, ownHosts } from "./declared";
 import { parseRule, RuleError, type RuleKind } from "./rules";
-import type { StackConfig } from "./schema";
+import type { StackConfig } from "../config/schema";
 
 /** Who can claim a host name. Within one of them a host may have many routers, for different paths. */
 type Source = "kubernetes" | "file" | "consul";

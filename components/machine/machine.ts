@@ -1,9 +1,9 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import * as vsphere from "@pulumi/vsphere";
-import type { MachineSize } from "../config";
-import { metadata, userdata, type NetworkSettings } from "../render/cloud-init";
-import { stepCommand } from "../render/step";
+import type { MachineSize } from "../../config";
+import { metadata, userdata, type NetworkSettings } from "../../render/cloud-init";
+import { stepCommand } from "../../render/step";
 import { sshIdentity, type SshIdentity } from "./ssh-identity";
 
 /** Where a machine is cloned from and to. */

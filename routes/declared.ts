@@ -1,5 +1,5 @@
 import { isObject } from "../render/merge";
-import type { StackConfig } from "./schema";
+import type { StackConfig } from "../config/schema";
 
 /** Dynamic configuration of Traefik as its file provider reads it: `http:`, `tcp:`, `udp:` and `tls:`. */
 export type Dynamic = StackConfig["ingress"]["dynamic"];

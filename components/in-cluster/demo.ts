@@ -1,15 +1,15 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { LoadedConfig } from "../config";
-import { demo, ownHosts } from "../config/routes";
-import { busyboxVersion } from "../config/versions";
-import { scriptText } from "../render/step";
-import type { K8sControlPlane } from "./k8s-control-plane";
+import type { LoadedConfig } from "../../config";
+import { demo, ownHosts } from "../../routes/declared";
+import { busyboxVersion } from "../../config/versions";
+import { scriptText } from "../../render/step";
+import type { ClusterApi } from "./cluster-api";
 import { podField } from "./pod-field";
 import { restrictedContainer, restrictedNamespace, restrictedPod } from "./restricted";
 
 export interface DemoArgs {
-  controlPlane: K8sControlPlane;
+  api: ClusterApi;
   /** Names the domain below which the application's hosts are. */
   config: Pick<LoadedConfig, "ingress">;
   /** Traefik. */
@@ -26,10 +26,10 @@ const port = 8080;
 export class Demo extends pulumi.ComponentResource {
   constructor(name: string, args: DemoArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:Demo", name, {}, opts);
-    const { controlPlane, config, dependsOn } = args;
+    const { api, config, dependsOn } = args;
     // Files and Consul have theirs already (declaredRoutes).
     const host = ownHosts(config).demo.kubernetes;
-    const inCluster = controlPlane.inCluster(this, dependsOn);
+    const inCluster = api.inCluster(this, dependsOn);
     const namespace = restrictedNamespace(`${name}-namespace`, demo.namespace, inCluster);
     const metadata = { name: demo.service, namespace: namespace.metadata.name };
     const page = new k8s.core.v1.ConfigMap(
