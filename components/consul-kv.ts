@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig } from "../config";
 import { consulRoot } from "../routes/declared";
-import { policyBodies, tokenBodies, transactionBodies } from "../render/consul";
+import { entriesInput, policyBodies, tokenBodies } from "../render/consul";
 import type { Authority, IssuedCertificate } from "./authority";
 import type { K8sControlPlane } from "./k8s-control-plane";
 import { release } from "./in-cluster/release";
@@ -90,8 +90,7 @@ export class ConsulKv extends pulumi.ComponentResource {
       `${name}-acl`,
       {
         script: "configure-consul-acl",
-        library: "consul-api",
-        parameters: { CA: authority.certificate, POLICIES: policyBodies(this.rootKey) },
+        texts: { CA: authority.certificate, POLICIES: policyBodies(this.rootKey) },
         stdin: pulumi
           .all([this.readerToken, this.editorToken])
           .apply(([reader, editor]) => tokenBodies(this.rootKey, { reader, editor })),
@@ -102,9 +101,10 @@ export class ConsulKv extends pulumi.ComponentResource {
       `${name}-entries`,
       {
         script: "declare-consul-entries",
-        library: "consul-api",
-        parameters: { CA: authority.certificate, KEYS: Object.keys(entries).join("\n") },
-        stdin: transactionBodies(entries),
+        texts: { CA: authority.certificate },
+        // Not among the texts, which would show entries by their encoded transactions.
+        stdin: entriesInput(entries),
+        again: entries,
       },
       { parent: this, dependsOn: [acl] },
     );

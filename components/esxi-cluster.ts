@@ -2,7 +2,8 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vsphere from "@pulumi/vsphere";
 import type { LoadedConfig, MachineSize, NodeConfig } from "../config";
 import { Machine } from "./machine/machine";
-import { sshIdentity, type SshIdentity } from "./machine/ssh-identity";
+import { SshIdentities, sshIdentity, type SshIdentity } from "./machine/ssh-identity";
+import type { Role } from "./machine/steps";
 
 export interface EsxiClusterArgs {
   vcenter: LoadedConfig["vcenter"];
@@ -20,6 +21,7 @@ export class EsxiCluster extends pulumi.ComponentResource {
   /** Administrator on every machine. */
   readonly user: string;
 
+  private readonly hostKeys: SshIdentities;
   private readonly provider: vsphere.Provider;
   private readonly networkId: pulumi.Output<string>;
   private readonly template: pulumi.Output<vsphere.GetVirtualMachineResult>;
@@ -32,6 +34,7 @@ export class EsxiCluster extends pulumi.ComponentResource {
     this.user = args.template.user;
     this.network = network;
     this.adminKey = sshIdentity(`${name}-admin-key`, { parent: this });
+    this.hostKeys = new SshIdentities(`${name}-host-keys`, { parent: this });
 
     this.provider = new vsphere.Provider(
       `${name}-vcenter`,
@@ -62,11 +65,13 @@ export class EsxiCluster extends pulumi.ComponentResource {
 
   /**
    * Clones one machine onto the host that its configuration names.
+   * @param role what it may be asked to do
    * @param name the machine's name
    * @param opts its parent is the component that owns the machine
    * @throws Error when the configuration names no known host, which a checked configuration cannot
    */
   clone(
+    role: Role,
     name: string,
     node: NodeConfig,
     size: MachineSize,
@@ -85,6 +90,8 @@ export class EsxiCluster extends pulumi.ComponentResource {
         network: this.network,
         user: this.user,
         adminKey: this.adminKey,
+        hostKey: this.hostKeys.of(name),
+        role,
         protect: opts.protect,
       },
       // The machine's parent is its owner, but vCenter is reached by this component's provider.

@@ -45,7 +45,9 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
   constructor(name: string, args: HaproxyFrontendArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:HaproxyFrontend", name, {}, opts);
     const { esxi, config } = args;
-    this.machines = byName(config).map(([node, placed]) => esxi.clone(node, placed, config, { parent: this }));
+    this.machines = byName(config).map(([node, placed]) =>
+      esxi.clone("frontend", node, placed, config, { parent: this }),
+    );
     const own = this.machines.map(({ address }) => address);
     this.endpoint = config.virtualAddress ?? own[0] ?? "";
     this.addresses = [...new Set([this.endpoint, ...own])];
@@ -57,19 +59,17 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
       { parent: this },
     ).result;
 
-    const text = this.statsPassword.apply((password) =>
-      haproxyConfig({
-        masters: args.masters,
-        workers: args.workers,
-        ingressNodePorts: config.ingressNodePorts,
-        proxyProtocol: args.proxyProtocol,
-        stats: { port: statsPort, user: statsUser, password },
-      }),
-    );
+    const text = haproxyConfig({
+      masters: args.masters,
+      workers: args.workers,
+      ingressNodePorts: config.ingressNodePorts,
+      proxyProtocol: args.proxyProtocol,
+      stats: { port: statsPort, user: statsUser },
+    });
     this.configured = this.machines.flatMap((machine) => {
       const haproxy = machine.run(
         `${machine.machineName}-haproxy`,
-        { script: "configure-haproxy", stdin: text },
+        { script: "configure-haproxy", texts: { CONFIG: text }, stdin: this.statsPassword },
         { parent: machine },
       );
       if (config.virtualAddress === undefined) {
@@ -103,7 +103,7 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
     });
     return machine.run(
       `${machine.machineName}-keepalived`,
-      { script: "configure-keepalived", stdin: text, parameters: { ADDRESS: machine.address } },
+      { script: "configure-keepalived", parameters: { ADDRESS: machine.address }, texts: { CONFIG: text } },
       { parent: machine },
     );
   }

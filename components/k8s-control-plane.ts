@@ -20,8 +20,8 @@ export interface K8sControlPlaneArgs {
 
 /**
  * The masters, each with API server, controller manager, scheduler and a member of the stacked etcd, and the pod
- * network. The first master by name runs `kubeadm init`, the others join one at a time: etcd takes in one learner at
- * a time.
+ * network. The first master by name runs `kubeadm init`, the others join two at a time: etcd takes in one learner after the
+ * other, and kubeadm asks again until it is its turn.
  */
 export class K8sControlPlane extends pulumi.ComponentResource {
   /** URL of the API behind the frontend. */
@@ -38,6 +38,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   readonly ready: remote.Command;
 
   private readonly joining: Joining;
+  private readonly podNetwork: Flannel;
   private readonly kubernetes: LoadedConfig["kubernetes"];
 
   constructor(name: string, args: K8sControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -47,7 +48,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     this.apiUrl = `https://${frontend.endpoint}:6443`;
 
     this.machines = byName(config).map(([node, placed]) =>
-      esxi.clone(node, placed, config, { parent: this, protect: config.protect }),
+      esxi.clone("master", node, placed, config, { parent: this, protect: config.protect }),
     );
     const { ignorePreflightErrors } = kubernetes;
     this.joining = new Joining(name, this.machines, frontend.endpoint, esxi.user, ignorePreflightErrors, {
@@ -66,8 +67,8 @@ export class K8sControlPlane extends pulumi.ComponentResource {
       {
         script: "init-control-plane",
         timeoutSeconds: 600,
-        parameters: {
-          ENDPOINT: `${frontend.endpoint}:6443`,
+        parameters: { VERSION: kubernetes.version, ENDPOINT: `${frontend.endpoint}:6443` },
+        texts: {
           CONFIG: initConfig(
             {
               name: pulumi.getStack(),
@@ -85,18 +86,20 @@ export class K8sControlPlane extends pulumi.ComponentResource {
       },
       { parent: first.master, dependsOn: [...first.prepared, ...frontend.configured] },
     );
-    const joined = later.reduce<remote.Command[]>((done, { master, prepared }) => {
-      const previous = done.at(-1) ?? this.initialized;
-      return [...done, this.joining.join(master, "master", { dependsOn: [...prepared, previous] })];
-    }, []);
+    // Two at a time: kubeadm asks etcd for two minutes whether it may bring its learner.
+    const joined: remote.Command[] = [];
+    for (const { master, prepared } of later) {
+      const before = joined.at(-2) ?? this.initialized;
+      joined.push(this.joining.join(master, "master", { dependsOn: [...prepared, before] }));
+    }
 
     this.kubeconfig = first.master.run(
       `${name}-kubeconfig`,
-      { script: "read-kubeconfig", changesNode: false, secretOutput: true },
+      { script: "read-kubeconfig", secretOutput: true },
       { parent: this, dependsOn: [this.initialized] },
     ).stdout;
     this.api = new ClusterApi(name, this.kubeconfig, { parent: this });
-    new Flannel(
+    this.podNetwork = new Flannel(
       `${name}-flannel`,
       { api: this.api, podCidr: network.podCidr, backend: kubernetes.flannelBackend },
       { parent: this },
@@ -106,19 +109,18 @@ export class K8sControlPlane extends pulumi.ComponentResource {
       `${name}-ready`,
       {
         script: "await-nodes",
-        changesNode: false,
         parameters: { NODES: this.machines.map(({ machineName }) => machineName).join(" ") },
       },
-      { parent: this, dependsOn: [this.initialized, ...joined] },
+      { parent: this, dependsOn: [this.initialized, ...joined, this.podNetwork.daemon] },
     );
 
     this.registerOutputs({ apiUrl: this.apiUrl, kubeconfig: this.kubeconfig });
   }
 
   /** Runs a step that needs the cluster rather than a node: on the first master, with kubectl. */
-  run(name: string, step: Omit<MachineStep, "changesNode">, opts: Parameters<Machine["run"]>[2]): remote.Command {
+  run(name: string, step: MachineStep, opts: Parameters<Machine["run"]>[2]): remote.Command {
     const [first] = this.machines as [Machine];
-    return first.run(name, { ...step, changesNode: false }, opts);
+    return first.run(name, step, opts);
   }
 
   /** Makes a machine ready for kubeadm. */
@@ -132,32 +134,41 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   }
 
   /**
-   * Joins a machine as a worker, as soon as the first master serves and beside the joins of later masters.
+   * Joins machines as workers, as soon as the first master serves and beside the joins of later masters.
+   * @param name of the pool; its step that labels nodes carries it
    * @param labels node labels
    * @param taints node taints, in force before the first pod is placed
+   * @returns done when all of them are Ready and labelled
    */
-  joinWorker(machine: Machine, { labels, taints }: WorkerRole): remote.Command {
-    const joined = this.joining.join(machine, "worker", {
-      dependsOn: [this.prepare(machine), this.initialized],
-      taints,
-    });
-    const name = machine.machineName;
-    return this.run(
-      `${name}-label`,
-      {
-        script: "label-node",
-        parameters: {
-          TARGET: name,
-          LABELS: Object.entries(labels)
-            .map(([key, value]) => `${key}=${value}`)
-            .join(" "),
-          TAINTS: taints.map(({ key, value, effect }) => `${key}${value ? `=${value}` : ""}:${effect}`).join(" "),
-          // A replaced machine is another node, whose labels are to be set anew.
-          IDENTITY: machine.identity,
-        },
-      },
-      { parent: machine, dependsOn: [joined] },
+  joinWorkers(
+    name: string,
+    machines: Machine[],
+    { labels, taints }: WorkerRole,
+    opts: { parent: pulumi.Resource },
+  ): pulumi.Resource[] {
+    const joined = machines.map((machine) =>
+      this.joining.join(machine, "worker", { dependsOn: [this.prepare(machine), this.initialized], taints }),
     );
+    if (machines.length === 0) {
+      return [];
+    }
+    const words = (all: string[]) => all.join(" ");
+    const labelled = this.run(
+      `${name}-labels`,
+      {
+        script: "label-nodes",
+        parameters: {
+          NODES: words(machines.map(({ machineName }) => machineName)),
+          LABELS: words(Object.entries(labels).map(([key, value]) => `${key}=${value}`)),
+          TAINTS: words(taints.map(({ key, value, effect }) => `${key}${value ? `=${value}` : ""}:${effect}`)),
+        },
+        // A replaced machine is another node, whose labels are to be set anew.
+        again: machines.map(({ identity }) => identity),
+      },
+      // A node is Ready when it has the pod network.
+      { parent: opts.parent, dependsOn: [...joined, this.podNetwork.daemon] },
+    );
+    return [labelled];
   }
 }
 

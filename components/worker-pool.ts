@@ -21,8 +21,10 @@ export class WorkerPool extends pulumi.ComponentResource {
     super("esxi-k8s:index:WorkerPool", name, {}, opts);
     const { esxi, controlPlane, config } = args;
     const labels = { "node-role.kubernetes.io/worker": "", "esxi-k8s/pool": name, ...config.labels };
-    this.machines = byName(config).map(([node, placed]) => esxi.clone(node, placed, config, { parent: this }));
-    this.ready = this.machines.map((machine) => controlPlane.joinWorker(machine, { labels, taints: config.taints }));
+    this.machines = byName(config).map(([node, placed]) =>
+      esxi.clone("worker", node, placed, config, { parent: this }),
+    );
+    this.ready = controlPlane.joinWorkers(name, this.machines, { labels, taints: config.taints }, { parent: this });
     this.registerOutputs({ nodes: this.machines.map(({ machineName }) => machineName) });
   }
 }

@@ -42,6 +42,11 @@ export function tokenBodies(rootKey: string, secrets: { reader: string; editor: 
   ]);
 }
 
+/** What the step that declares entries reads: their keys, one a line, an empty line, and what `transactionBodies` says. */
+export function entriesInput(entries: Record<string, string>): string {
+  return [...Object.keys(entries), "", transactionBodies(entries)].join("\n");
+}
+
 /** Bodies of `PUT /v1/txn` that write entries, one a line. */
 export function transactionBodies(entries: Record<string, string>): string {
   const operations = Object.entries(entries).map(([key, value]) => ({

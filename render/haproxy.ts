@@ -12,9 +12,12 @@ export interface HaproxySettings {
   ingressNodePorts: { http: number; https: number };
   /** Tell the ingress controller the client's address (PROXY protocol, version 2); it has to expect that. */
   proxyProtocol: boolean;
-  /** Login of the statistics page. */
-  stats: { port: number; user: string; password: string };
+  /** Login of the statistics page; its password is filled in on the machine. */
+  stats: { port: number; user: string };
 }
+
+/** Where on the machine the password of the statistics page is filled in: the rest is no secret, and a preview may show it. */
+const statsPassword = "@STATS_PASSWORD@";
 
 /** haproxy.cfg of the frontend: layer 4 only, TLS ends at the API servers and at the ingress controller. */
 export function haproxyConfig(settings: HaproxySettings): string {
@@ -91,6 +94,6 @@ frontend stats
     stats enable
     stats uri /stats
     stats refresh 10s
-    stats auth ${stats.user}:${stats.password}
+    stats auth ${stats.user}:${statsPassword}
 `;
 }

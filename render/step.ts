@@ -1,22 +1,17 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A piece of work on a node: one file of scripts/ and its parameters. */
-export interface Step {
-  /** Name for log lines and for the log file on the node, for example `join`. */
+/** Folder on every machine that holds its steps. */
+const folder = "/usr/local/lib/esxi-k8s";
+
+/** A file as a machine gets it, once: its name ends with a hash of its text, so that another text is another file. */
+export interface StepFile {
+  /** For example `join-node-0f3a5b7c9d1e`. */
   name: string;
-  /** Node that the step runs on, for messages. */
-  node: string;
-  /** File in scripts/, without `.sh`. */
-  script: string;
-  /** File in scripts/, without `.sh`, whose functions the script uses. */
-  library?: string;
-  /** Parameters, visible as environment variables; never secrets, those travel through standard input. */
-  parameters: Record<string, string | number>;
-  /** False for a step that only reads, or changes the cluster alone: it needs no log on the node and waits for no other. */
-  changesNode: boolean;
-  /** Seconds after which the step is ended as failed. */
-  timeoutSeconds: number;
+  text: string;
+  /** What it sources. */
+  libraries: StepFile[];
 }
 
 /** Content of a file in scripts/. */
@@ -24,16 +19,80 @@ export function scriptText(name: string): string {
   return readFileSync(join(__dirname, "..", "scripts", `${name}.sh`), "utf8");
 }
 
-/** The command line that runs a step as root: parameters, prelude and script in one text, standard input left free. */
-export function stepCommand({ name, node, script, library, parameters, changesNode, timeoutSeconds }: Step): string {
-  const all = { STEP: name, NODE: node, TIMEOUT: timeoutSeconds, CHANGES_NODE: String(changesNode), ...parameters };
-  const exports = Object.entries(all).map(([key, value]) => `export ${key}=${shellQuote(String(value))}`);
-  const scripts = ["prelude", ...(library === undefined ? [] : [library]), script].map(scriptText);
-  const text = [...exports, ...scripts].join("\n");
-  return `exec sudo -n timeout --kill-after=10s ${String(timeoutSeconds)}s bash -c ${shellQuote(text)}`;
+const files = new Map<string, StepFile>();
+
+/**
+ * What a file of scripts/ becomes on a machine: libraries are sourced by their names there, and there are neither comments nor empty
+ * lines, so that a change of these is none.
+ * @param script file in scripts/, without `.sh`
+ */
+export function stepFile(script: string): StepFile {
+  const known = files.get(script);
+  if (known) {
+    return known;
+  }
+  const libraries: StepFile[] = [];
+  const bare = scriptText(script).replaceAll(/^\s*(#.*)?\n/gm, "");
+  const sourced = bare.replaceAll(/^source (.*)\.sh$/gm, (_, library: string) => {
+    const file = stepFile(library);
+    libraries.push(file);
+    return `source ${folder}/${file.name}`;
+  });
+  const text = `#!/usr/bin/env bash\n${sourced}`;
+  const hash = createHash("sha256").update(text).digest("hex").slice(0, 12);
+  const file = { name: `${script}-${hash}`, text, libraries };
+  files.set(script, file);
+  return file;
 }
 
-/** Quotes a text so that a POSIX shell reads it as one word. */
-export function shellQuote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
+/** Where a step is on its machine. */
+export function stepPath(script: string): string {
+  return `${folder}/${stepFile(script).name}`;
+}
+
+/**
+ * The command line that runs a step as root: its parameters are all that is to be seen.
+ * @param parameters of one line each, never secrets
+ * @param timeoutSeconds after which the step is ended as failed
+ */
+export function stepCommand(
+  script: string,
+  parameters: Record<string, string | number>,
+  timeoutSeconds: number,
+): string {
+  const words = Object.entries(parameters).map(([name, value]) => `${name}=${shellWord(String(value))}`);
+  return [asRoot(timeoutSeconds), stepPath(script), ...words].join(" ");
+}
+
+/**
+ * What a step reads on standard input: texts by their names, then, behind an empty line, what it reads itself.
+ * @param texts become variables of the step
+ */
+export function stepInput(texts: Record<string, string>, rest: string): string {
+  const encoded = Object.entries(texts).map(([name, text]) => `${name} ${Buffer.from(text).toString("base64")}\n`);
+  return [...encoded, "\n", rest].join("");
+}
+
+/** The command that makes a booted machine take in its steps, and what it reads on standard input. */
+export function delivery(scripts: readonly string[], timeoutSeconds: number): { command: string; stdin: string } {
+  const steps = scripts.map(stepFile);
+  const end = "END_OF_STEP";
+  return {
+    command: [asRoot(timeoutSeconds), "bash -s --", ...steps.map(({ name }) => name)].join(" "),
+    stdin: [
+      stepFile("receive-steps").text,
+      ...[...new Set(steps.flatMap((step) => [...step.libraries, step]))].map(
+        ({ name, text }) => `receive ${folder}/${name} <<'${end}'\n${text}${end}\n`,
+      ),
+    ].join(""),
+  };
+}
+
+function asRoot(timeoutSeconds: number): string {
+  return `exec sudo -n timeout --kill-after=10s ${String(timeoutSeconds)}s`;
+}
+
+/** A text as a POSIX shell reads it as one word, in quotes where it needs them. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -36,13 +36,18 @@ if [ "$role" = master ]; then
   fi
 fi
 
-certificate_key=
 if [ "$role" = master ]; then
+  # Of the authority's key, which whoever joins as a master gets anyway: masters that join at the same time, admitted by different
+  # ones, read certificates that were uploaded under one key.
+  certificate_key=$({ echo 'esxi-k8s certificate key' && cat /etc/kubernetes/pki/ca.key; } | sha256sum | cut -d' ' -f1)
   # With the cluster's own configuration, or kubeadm asks the internet for the newest version.
   config=$(mktemp -p /run)
   trap 'rm -f "$config"' EXIT
-  kubectl -n kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' >"$config"
-  certificate_key=$(kubeadm init phase upload-certs --upload-certs --config "$config" | tail -n 1)
+  {
+    printf '%s\n' 'apiVersion: kubeadm.k8s.io/v1beta4' 'kind: InitConfiguration' "certificateKey: $certificate_key" '---'
+    kubectl -n kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}'
+  } >"$config"
+  kubeadm init phase upload-certs --upload-certs --skip-certificate-key-print --config "$config" >&2
 fi
 token=$(kubeadm token create --ttl 15m --description "join of $name")
 echo "token=$token"

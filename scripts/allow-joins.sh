@@ -1,15 +1,13 @@
-# shellcheck shell=bash
-# Lets joining nodes ask this master for admission, and nothing else. Standard input: the admission program.
-# Parameters: JOIN_USER, MASTER_JOIN_KEY, WORKER_JOIN_KEY (public keys)
-cat >/usr/local/sbin/esxi-k8s-admit.new
-chmod 0755 /usr/local/sbin/esxi-k8s-admit.new
-mv /usr/local/sbin/esxi-k8s-admit.new /usr/local/sbin/esxi-k8s-admit
+# shellcheck shell=bash source-path=SCRIPTDIR
+# Lets joining nodes ask this master for admission, and nothing else.
+# Parameters: JOIN_USER, ADMIT (path of the admission program), MASTER_JOIN_KEY, WORKER_JOIN_KEY (public keys)
+source prelude.sh
+alone_on_node
 
 keys=$(getent passwd "$JOIN_USER" | cut -d: -f6)/.ssh/authorized_keys
-program='exec sudo -n /usr/local/sbin/esxi-k8s-admit'
 # sshd gives what the joining node asked for to the forced command as a variable, which sudo would drop.
 # shellcheck disable=SC2016
-admit() { printf 'restrict,command="%s %s \\"$SSH_ORIGINAL_COMMAND\\"" %s esxi-k8s-join-%s\n' "$program" "$1" "$2" "$1"; }
+admit() { printf 'restrict,command="exec sudo -n %s %s \\"$SSH_ORIGINAL_COMMAND\\"" %s esxi-k8s-join-%s\n' "$ADMIT" "$1" "$2" "$1"; }
 {
   grep -v ' esxi-k8s-join-' "$keys" || true
   admit master "$MASTER_JOIN_KEY"

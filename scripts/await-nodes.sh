@@ -1,4 +1,7 @@
-# shellcheck shell=bash
+# shellcheck shell=bash source-path=SCRIPTDIR
 # Waits until nodes are Ready. Parameters: NODES (names, separated by blanks)
-# shellcheck disable=SC2086 # several names
-kubectl --kubeconfig /etc/kubernetes/admin.conf wait --for=condition=Ready --timeout="${TIMEOUT}s" node $NODES
+source prelude.sh
+# shellcheck disable=SC2153 # a parameter
+read -ra nodes <<<"$NODES"
+kubectl --kubeconfig /etc/kubernetes/admin.conf wait --for=condition=Ready --timeout=4m node "${nodes[@]}"
+report "Ready: $NODES"

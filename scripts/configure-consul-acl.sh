@@ -1,6 +1,8 @@
-# shellcheck shell=bash disable=SC2154  # consul-api.sh is put in front of it
-# Brings Consul's policies and tokens to what the stack says. Both come as bodies of API calls, one a line.
-# Parameters: POLICIES; tokens come through standard input.
+# shellcheck shell=bash source-path=SCRIPTDIR
+# Brings Consul's policies and tokens to what the stack says. Both are bodies of API calls, one a line.
+# Texts: CA, POLICIES. Standard input: the tokens.
+source prelude.sh
+source consul-api.sh
 
 # field NAME: the value of a text in the JSON on standard input; names and UUIDs, so without any escaping.
 field() { sed -nE "s/.*\"$1\": ?\"([^\"]*)\".*/\1/p"; }
@@ -12,7 +14,7 @@ while read -r body && [ -n "$body" ]; do
   else
     consul PUT /v1/acl/policy <<<"$body" >/dev/null
   fi
-  echo "policy $name"
+  report "policy $name"
 done <<<"$POLICIES"
 
 while read -r body; do
@@ -25,5 +27,5 @@ while read -r body; do
     present=
   fi
   consul PUT "/v1/acl/token${present:+/$accessor}" <<<"$body" >/dev/null
-  echo "token $accessor"
+  report "token $accessor"
 done

@@ -1,6 +1,10 @@
-# shellcheck shell=bash
-# Installs HAProxy and gives it its configuration. Standard input: haproxy.cfg (it holds a password).
-text=$(cat)
+# shellcheck shell=bash source-path=SCRIPTDIR
+# Installs HAProxy and gives it its configuration.
+# Text: CONFIG (haproxy.cfg with a placeholder). Standard input: the password of the statistics page.
+source prelude.sh
+alone_on_node
+# shellcheck disable=SC2153 # a text
+text=${CONFIG//@STATS_PASSWORD@/$(cat)}
 if ! command -v haproxy >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
   # What packages install is for everybody to read.
@@ -17,3 +21,4 @@ haproxy -c -q -f "$config.new"
 mv "$config.new" "$config"
 systemctl enable --quiet haproxy
 systemctl reload-or-restart haproxy
+report "serves $config"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Calls Consul's API from a master, through the Service in front of the servers. Parameters: CA (certificate of Consul's authority)
+# Sourced by steps that call Consul's API from a master, through the Service in front of the servers.
+# Text: CA (certificate of Consul's authority)
 export KUBECONFIG=/etc/kubernetes/admin.conf
 host=consul-ui.consul.svc
 

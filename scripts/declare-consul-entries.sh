@@ -1,6 +1,12 @@
-# shellcheck shell=bash disable=SC2154  # consul-api.sh is put in front of it
+# shellcheck shell=bash source-path=SCRIPTDIR
 # Brings the entries that the stack owns to what its configuration says, and takes away those that it does not name any more.
-# Whatever else is in the store stays. Parameters: KEYS (a line each); transactions come through standard input, a line each.
+# Whatever else is in the store stays. Text: CA. Standard input: their keys, a line each, an empty line, and transactions, a line each.
+source prelude.sh
+source consul-api.sh
+keys=''
+while read -r key && [ -n "$key" ]; do
+  keys+=$key$'\n'
+done
 record=/v1/kv/esxi-k8s/entries
 
 # To an entry that is not there Consul answers with an error and nothing else. Any other error must not pass for a stack that
@@ -12,19 +18,19 @@ if [ "$code" -ne 0 ] && [ "$code $owned" != "22 " ]; then
   exit "$code"
 fi
 # What is about to be written is owned from here on: an interrupted run is finished by the next one.
-sort --unique <<<"$owned"$'\n'"$KEYS" | consul PUT "$record" >/dev/null
+sort --unique <<<"$owned"$'\n'"$keys" | consul PUT "$record" >/dev/null
 
+deleted=0
 while read -r key; do
-  if [ -n "$key" ] && ! grep -qxF -- "$key" <<<"$KEYS"; then
-    # Not in a URL, to which a question mark or a bracket in a key would mean something else, such as the keys beside it.
-    quoted=${key//\\/\\\\}
-    consul PUT /v1/txn <<<"[{\"KV\":{\"Verb\":\"delete\",\"Key\":\"${quoted//\"/\\\"}\"}}]" >/dev/null
-    echo "deleted $key"
-  fi
-done <<<"$owned"
+  # Not in a URL, to which a question mark or a bracket in a key would mean something else, such as the keys beside it.
+  quoted=${key//\\/\\\\}
+  consul PUT /v1/txn <<<"[{\"KV\":{\"Verb\":\"delete\",\"Key\":\"${quoted//\"/\\\"}\"}}]" >/dev/null
+  deleted=$((deleted + 1))
+  echo "deleted $key"
+done < <(LC_ALL=C comm -23 <(LC_ALL=C sort --unique <<<"$owned") <(LC_ALL=C sort --unique <<<"$keys"$'\n'))
 
 while read -r transaction; do
   [ -z "$transaction" ] || consul PUT /v1/txn <<<"$transaction" >/dev/null
 done
-consul PUT "$record" <<<"$KEYS" >/dev/null
-printf '%s\n' "$KEYS"
+consul PUT "$record" <<<"$keys" >/dev/null
+report "entries: $(grep -c . <<<"$keys" || true) declared, $deleted taken away"

@@ -1,6 +1,8 @@
-# shellcheck shell=bash
-# Makes the first master. Parameters: CONFIG (kubeadm's configuration), ENDPOINT (host:port in front of all masters)
-# shellcheck disable=SC2154 # the prelude sets it
+# shellcheck shell=bash source-path=SCRIPTDIR
+# Makes the first master.
+# Parameters: VERSION (without v), ENDPOINT (host:port in front of all masters). Text: CONFIG (kubeadm's configuration)
+source prelude.sh
+alone_on_node
 made_with=$state/$STEP.config
 if done_before; then
   if ! difference=$(diff "$made_with" <(printf '%s' "$CONFIG")); then
@@ -31,3 +33,4 @@ kubeadm init --config "$file" --skip-token-print --skip-certificate-key-print "$
 rm "$file"
 printf '%s' "$CONFIG" >"$made_with"
 mark_done
+report "Kubernetes $VERSION serves at $ENDPOINT"

@@ -1,11 +1,12 @@
-# shellcheck shell=bash
-# Joins this machine to the cluster. Standard input: the private key that asks a master for admission.
-# Parameters: CONFIG (kubeadm's configuration with placeholders), JOIN_USER, MASTERS (lines of known_hosts),
-#             AWAIT_READY (true | false)
+# shellcheck shell=bash source-path=SCRIPTDIR
+# Joins this machine to the cluster. Parameters: ROLE (master | worker), JOIN_USER
+# Texts: CONFIG (kubeadm's configuration with placeholders), MASTERS (lines of known_hosts)
+# Standard input: the private key that asks a master for admission.
+source prelude.sh
+alone_on_node
 if done_before; then
   exit 0
 fi
-# shellcheck disable=SC2154 # the prelude sets state
 if [ -e "$state/init-control-plane.done" ]; then
   echo "$NODE made this control plane and cannot join it: the first master by name has to stay the one that was; give new masters later names"
   exit 1
@@ -44,12 +45,5 @@ text=${text//@CA_HASH@/$(value ca_hash)}
 text=${text//@CERTIFICATE_KEY@/$(value certificate_key)}
 printf '%s' "$text" >"$work/join.yaml"
 kubeadm join --config "$work/join.yaml"
-
-ready() {
-  [ "$(kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node "$NODE" \
-    -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null)" = True ]
-}
-if [ "$AWAIT_READY" = true ]; then
-  retry_for 180 "node $NODE to become Ready" ready
-fi
 mark_done
+report "joined as $ROLE"

@@ -1,30 +1,52 @@
 # shellcheck shell=bash
-# Put in front of every step. Gives strict mode; to steps that change the node also
-# a log on the node and the promise that no other step runs beside.
+# Sourced by every step, with the step's arguments: STEP-HASH NAME=VALUE...
+# Standard input: a line `NAME BASE64` for each text, an empty line, then what the step reads itself.
 set -euo pipefail
 umask 077
 
+for parameter in "$@"; do
+  printf -v "${parameter%%=*}" %s "${parameter#*=}"
+done
+while read -r name encoded && [ -n "$name" ]; do
+  printf -v "$name" %s "$(base64 --decode <<<"$encoded")"
+done
+
+STEP=${0##*/}
+STEP=${STEP%-*}
+NODE=$(hostname)
 state=/var/lib/esxi-k8s
 log=/var/log/esxi-k8s/$STEP.log
+mkdir -p "$state" "${log%/*}"
+printf '\n== %s %s\n' "$(date --iso-8601=seconds)" "$*" >>"$log"
+began=$(stat --format %s "$log")
 
-if [ "$CHANGES_NODE" = true ]; then
-  mkdir -p "$state" "${log%/*}"
-  # A lost connection must not kill a half-done kubeadm: tee goes on writing to the log when the reader is gone,
-  # and the next run finds a finished step instead of a torn one.
-  trap '' PIPE
-  exec > >(exec tee -p -a "$log") 2>&1
-  # The run of an interrupted pulumi up may still be at work: wait for it.
-  exec 9>/run/lock/esxi-k8s
-  flock -w "$TIMEOUT" 9
-fi
+# Everything goes to the log, which is long and stays on the node; 3 and 4 lead to those who asked. They may be gone, and a lost
+# connection must not kill a half-done kubeadm: the next run finds a finished step instead of a torn one.
+exec 3>&1 4>&2 >>"$log" 2>&1
+tell() { ("$@" >&3) 2>/dev/null || true; }
+
+# report LINE: says it to those who asked, too. A dozen lines a step at most.
+report() {
+  echo "$*"
+  tell echo "$*"
+}
 
 on_exit() {
   local code=$?
-  if [ "$code" -ne 0 ]; then
-    echo "step $STEP on $NODE failed with exit code $code$([ "$CHANGES_NODE" = false ] || echo "; its log there is $log")" >&2
-  fi
+  [ "$code" -ne 0 ] || return 0
+  {
+    echo "step $STEP on $NODE failed with exit code $code; its log there is $log and ends with:"
+    tail --bytes=+"$((began + 1))" "$log" | tail --lines=9 | cut --characters=1-300
+  } >&4 2>/dev/null || true
 }
 trap on_exit EXIT
+trap 'echo "ended by its time limit, or by somebody on $NODE"; exit 124' TERM
+
+# The run of an interrupted pulumi up may still be at work: steps that change their node wait for it.
+alone_on_node() {
+  exec 9>/run/lock/esxi-k8s
+  flock 9
+}
 
 done_before() { [ -e "$state/$STEP.done" ]; }
 mark_done() { touch "$state/$STEP.done"; }

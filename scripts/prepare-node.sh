@@ -1,6 +1,8 @@
-# shellcheck shell=bash
+# shellcheck shell=bash source-path=SCRIPTDIR
 # Makes a machine ready for kubeadm: kernel settings, container runtime, kubelet.
 # Parameters: INSTALL (packages | preinstalled), VERSION (without v)
+source prelude.sh
+alone_on_node
 
 swapoff --all
 sed -i '/\sswap\s/s/^[^#]/#&/' /etc/fstab
@@ -70,3 +72,4 @@ fi
 systemctl enable --now --quiet containerd
 systemctl enable --quiet kubelet
 retry_for 60 "containerd's socket" test -S /run/containerd/containerd.sock
+report "ready for Kubernetes $VERSION"

@@ -13,7 +13,7 @@ const phases = [
   ["pod network declared", /Flannel\$/],
   ["cluster DNS declared", /ClusterDns\$/],
   ["masters joined", /K8sControlPlane.*-join$/],
-  ["workers joined", /-(join|label)$/],
+  ["workers joined", /-(join|labels)$/],
   ["masters Ready", /-ready$/],
   ["storage declared", /Storage\$/],
   ["Consul serving", /Release::consul$|-(acl|entries)$/],

@@ -26,6 +26,9 @@ const cniConfig = {
 
 /** The pod network: flannel, one subnet a node, as a DaemonSet. */
 export class Flannel extends pulumi.ComponentResource {
+  /** Nodes become Ready once it is declared. */
+  readonly daemon: pulumi.Resource;
+
   constructor(name: string, args: FlannelArgs, opts: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:Flannel", name, {}, opts);
     const inCluster = args.api.inCluster(this);
@@ -77,7 +80,7 @@ export class Flannel extends pulumi.ComponentResource {
     );
     // Pods read their settings once: another text has to make other pods.
     const checksum = settings.data.apply((data) => createHash("sha256").update(JSON.stringify(data)).digest("hex"));
-    new k8s.apps.v1.DaemonSet(
+    this.daemon = new k8s.apps.v1.DaemonSet(
       `${name}-daemon`,
       {
         metadata: {

@@ -2,11 +2,12 @@ import type { remote } from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
 import type { Taint } from "../../config";
 import { joinConfig } from "../../render/kubeadm";
-import { scriptText } from "../../render/step";
+import { stepPath } from "../../render/step";
 import { knownHosts, type Machine } from "./machine";
 import { sshIdentity, type SshIdentity } from "./ssh-identity";
+import type { Role } from "./steps";
 
-type Role = "master" | "worker";
+type Member = Exclude<Role, "frontend">;
 
 /**
  * How machines become members: a joining node asks any master, over SSH and with a key that allows nothing else, for
@@ -14,7 +15,7 @@ type Role = "master" | "worker";
  * moment, so a join can be repeated at any time later, and none of them is ever in the state.
  */
 export class Joining {
-  private readonly keys: Record<Role, SshIdentity>;
+  private readonly keys: Record<Member, SshIdentity>;
 
   /** @param masters every configured master; a joining node tries them in turn, so none of them is special */
   constructor(
@@ -37,9 +38,9 @@ export class Joining {
       `${master.machineName}-allow-joins`,
       {
         script: "allow-joins",
-        stdin: scriptText("admit"),
         parameters: {
           JOIN_USER: this.user,
+          ADMIT: stepPath("admit"),
           MASTER_JOIN_KEY: this.keys.master.publicKey,
           WORKER_JOIN_KEY: this.keys.worker.publicKey,
         },
@@ -49,7 +50,7 @@ export class Joining {
   }
 
   /** Joins a prepared machine. */
-  join(machine: Machine, role: Role, opts: { dependsOn: pulumi.Resource[]; taints?: Taint[] }): remote.Command {
+  join(machine: Machine, role: Member, opts: { dependsOn: pulumi.Resource[]; taints?: Taint[] }): remote.Command {
     const name = machine.machineName;
     const node = {
       name,
@@ -63,12 +64,10 @@ export class Joining {
         script: "join-node",
         stdin: this.keys[role].privateKey,
         timeoutSeconds: 600,
-        parameters: {
+        parameters: { ROLE: role, JOIN_USER: this.user },
+        texts: {
           CONFIG: joinConfig(this.endpoint, node, role === "master"),
-          JOIN_USER: this.user,
           MASTERS: knownHosts(this.masters.filter((master) => master !== machine)),
-          // Later masters do not wait: the next join needs etcd healthy, which kubeadm sees to, not pods.
-          AWAIT_READY: String(role === "worker"),
         },
       },
       { parent: machine, dependsOn: opts.dependsOn },

@@ -3,8 +3,9 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vsphere from "@pulumi/vsphere";
 import type { MachineSize } from "../../config";
 import { metadata, userdata, type NetworkSettings } from "../../render/cloud-init";
-import { stepCommand } from "../../render/step";
-import { sshIdentity, type SshIdentity } from "./ssh-identity";
+import { delivery, stepCommand, stepInput } from "../../render/step";
+import type { SshIdentity } from "./ssh-identity";
+import { steps, type Role, type StepName } from "./steps";
 
 /** Where a machine is cloned from and to. */
 export interface Placement {
@@ -25,22 +26,26 @@ export interface MachineArgs {
   user: string;
   /** The stack's key, authorized for the administrator. */
   adminKey: SshIdentity;
+  /** The machine's own key, by which every connection knows it. */
+  hostKey: SshIdentity;
+  /** What the machine may be asked to do. */
+  role: Role;
   /** Refuse to delete the virtual machine. Default false. */
   protect?: boolean;
 }
 
-/** A step as a component gives it; the machine adds its own name. */
+/** A step as a component gives it. */
 export interface MachineStep {
-  /** File in scripts/ without `.sh`; also names the step in logs. */
-  script: string;
-  /** File in scripts/ without `.sh`, whose functions the script uses. */
-  library?: string;
-  /** Parameters that hold no secret. */
+  /** File in scripts/ without `.sh`, one of the steps of the machine's role; also names the step in logs. */
+  script: StepName;
+  /** What its command line shows: values of one line each, no secrets. */
   parameters?: pulumi.Input<Record<string, pulumi.Input<string | number>>>;
+  /** Variables of several lines, no secrets: a preview shows them, a command line does not. */
+  texts?: Record<string, pulumi.Input<string>>;
   /** What the script reads from standard input; the only way for secrets. */
   stdin?: pulumi.Input<string>;
-  /** False for a step that only reads, or changes the cluster alone. Default true. */
-  changesNode?: boolean;
+  /** The step runs again when this changes, too. */
+  again?: pulumi.Input<unknown>;
   /** Seconds after which the step has failed. Default 300. */
   timeoutSeconds?: number;
   /** What the step prints is a secret. Default false. */
@@ -59,6 +64,7 @@ export class Machine extends pulumi.ComponentResource {
   /** Changes when the virtual machine is replaced, and only then. */
   readonly identity: pulumi.Output<string>;
 
+  private readonly role: Role;
   private readonly connection: remote.CommandArgs["connection"];
   private readonly booted: remote.Command;
 
@@ -66,74 +72,88 @@ export class Machine extends pulumi.ComponentResource {
     super("esxi-k8s:index:Machine", name, {}, opts);
     this.machineName = name;
     this.address = args.address;
+    this.hostKey = args.hostKey.publicKey;
+    this.role = args.role;
 
-    const hostIdentity = sshIdentity(`${name}-host-key`, { parent: this });
-    this.hostKey = hostIdentity.publicKey;
-
-    const vm = this.clone(name, args, hostIdentity);
+    const vm = this.clone(name, args);
     this.identity = vm.uuid;
     this.connection = {
       host: args.address,
       user: args.user,
       privateKey: args.adminKey.privateKey,
-      hostKey: hostIdentity.publicKey,
+      hostKey: this.hostKey,
       // A machine on a busy host boots for minutes: about ten minutes of attempts.
       dialErrorLimit: 100,
       perDialTimeout: 10,
     };
-    this.booted = this.command(
-      `${name}-booted`,
-      { script: "wait-booted", changesNode: false },
-      { parent: this, dependsOn: vm },
-    );
+    const { command, stdin } = delivery(steps[this.role], 900);
+    this.booted = this.command(`${name}-booted`, { create: command, stdin: pulumi.secret(stdin) }, [this.identity], {
+      parent: this,
+      dependsOn: vm,
+    });
 
     this.registerOutputs({ address: this.address, hostKey: this.hostKey, identity: this.identity });
   }
 
   /**
-   * Runs a script of scripts/ on this machine once it has booted, and again when the machine is replaced.
-   * Any other change of the step runs the script again in place: scripts guard themselves.
+   * Runs a step on this machine once it has booted, and again when the machine is replaced, or a text of the step. Any other change runs
+   * it again in place: scripts guard themselves.
+   * @throws Error when the machine's role does not have the step
    */
   run(
     name: string,
     step: MachineStep,
     opts: { parent: pulumi.Resource; dependsOn?: pulumi.Resource[] },
   ): remote.Command {
-    return this.command(name, step, { ...opts, dependsOn: [this.booted, ...(opts.dependsOn ?? [])] });
+    const { script, parameters = {}, texts = {}, stdin, again, timeoutSeconds = 300, secretOutput = false } = step;
+    if (!steps[this.role].some((known) => known === script)) {
+      throw new Error(`machine ${this.machineName}: a ${this.role} has no step ${script}`);
+    }
+    const read = stdin !== undefined || Object.keys(texts).length > 0;
+    return this.command(
+      name,
+      {
+        create: pulumi.output(parameters).apply((resolved) => stepCommand(script, resolved, timeoutSeconds)),
+        // A secret as a whole, so that what it holds in base64 is not shown beside the texts themselves.
+        ...(read && {
+          stdin: pulumi.secret(
+            pulumi.all([pulumi.all(texts), stdin ?? ""]).apply(([all, rest]) => stepInput(all, rest)),
+          ),
+        }),
+      },
+      // Nothing else of a command shows a text in a preview, and lets it change the command.
+      [this.identity, ...(Object.keys(texts).length > 0 ? [texts] : []), ...(again === undefined ? [] : [again])],
+      {
+        ...opts,
+        dependsOn: [this.booted, ...(opts.dependsOn ?? [])],
+        additionalSecretOutputs: secretOutput ? ["stdout", "stderr"] : [],
+      },
+    );
   }
 
-  private command(name: string, step: MachineStep, opts: pulumi.CustomResourceOptions): remote.Command {
-    const {
-      script,
-      library,
-      parameters = {},
-      stdin,
-      changesNode = true,
-      timeoutSeconds = 300,
-      secretOutput = false,
-    } = step;
-    const node = this.machineName;
+  private command(
+    name: string,
+    what: Pick<remote.CommandArgs, "create" | "stdin">,
+    triggers: pulumi.Input<unknown>[],
+    opts: pulumi.CustomResourceOptions,
+  ): remote.Command {
     return new remote.Command(
       name,
       {
         connection: this.connection,
-        create: pulumi
-          .output(parameters)
-          .apply((resolved) =>
-            stepCommand({ name: script, node, script, library, parameters: resolved, changesNode, timeoutSeconds }),
-          ),
-        stdin,
-        triggers: [this.identity],
+        ...what,
+        triggers,
         // A script sees its node's state, never what an earlier run printed.
         addPreviousOutputInEnv: false,
-        logging: secretOutput ? remote.Logging.None : remote.Logging.StdoutAndStderr,
+        // An error quotes what a step printed; said a second time beside it, it would only be longer.
+        logging: remote.Logging.None,
       },
-      { ...opts, additionalSecretOutputs: secretOutput ? ["stdout", "stderr"] : [] },
+      opts,
     );
   }
 
-  private clone(name: string, args: MachineArgs, hostKey: SshIdentity): vsphere.VirtualMachine {
-    const { placement, size, address, network, user, adminKey } = args;
+  private clone(name: string, args: MachineArgs): vsphere.VirtualMachine {
+    const { placement, size, address, network, user, adminKey, hostKey } = args;
     const { template } = placement;
     const encode = (text: string) => Buffer.from(text).toString("base64");
     const login = pulumi

@@ -1,13 +1,11 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { stepCommand } from "../../render/step";
 import { issueByProgram, type Issued } from "./certificates";
+import { FakeMachine, type Outcome } from "./steps";
 
 interface Policy {
   ID: string;
@@ -47,7 +45,8 @@ export class FakeConsul {
   /** Says of which requests an answer is that nobody leads. */
   elects: (request: string) => boolean = () => false;
 
-  private readonly folder = mkdtempSync(join(tmpdir(), "consul-"));
+  private readonly machine = new FakeMachine();
+  private readonly folder = this.machine.folder;
   private readonly socket = join(this.folder, "socket");
   private readonly server: Server;
 
@@ -59,14 +58,7 @@ export class FakeConsul {
       issuer: trusted,
     });
     this.server = createServer({ cert: certificate, key }, (request, response) => void this.respond(request, response));
-    const bin = join(this.folder, "bin");
-    mkdirSync(bin);
-    const program = (name: string, script: string) => {
-      writeFileSync(join(bin, name), `#!/bin/bash\n${script}\n`);
-      chmodSync(join(bin, name), 0o755);
-    };
-    program("sudo", 'shift 4; exec "$@"');
-    program(
+    this.machine.program(
       "kubectl",
       `case "$*" in
         *"service consul-ui"*clusterIP*) printf 10.96.7.7 ;;
@@ -74,7 +66,7 @@ export class FakeConsul {
         *) exit 1 ;;
       esac`,
     );
-    program(
+    this.machine.program(
       "curl",
       `printf '%s\\n' "$*" >>'${this.folder}/commands'
       PATH=\${PATH#*:} exec curl --unix-socket '${this.socket}' "$@"`,
@@ -90,7 +82,7 @@ export class FakeConsul {
   stop(): void {
     this.server.closeAllConnections();
     this.server.close();
-    rmSync(this.folder, { recursive: true });
+    this.machine.remove();
   }
 
   /** Back to an empty store. */
@@ -109,30 +101,17 @@ export class FakeConsul {
   }
 
   /**
-   * Runs a script with the functions for Consul's API, as the step of a master.
+   * Runs a step of a master that calls Consul's API.
    * @param patience seconds that it waits for a leader, instead of its own
    */
-  async run(
+  run(
     script: string,
-    parameters: Record<string, string>,
-    stdin: string,
+    { texts = {}, stdin = "" }: { texts?: Record<string, string>; stdin?: string },
     { ca = this.trusted.certificate, patience = 120 } = {},
-  ) {
-    const command = stepCommand({
-      name: script,
-      node: "master-1",
-      script,
-      library: "consul-api",
-      parameters: { CA: ca, ...parameters },
-      changesNode: false,
-      timeoutSeconds: 60,
-    }).replace("retry_for 120", `retry_for ${patience}`);
-    const child = spawn("bash", ["-c", command], {
-      env: { ...process.env, PATH: `${join(this.folder, "bin")}:${process.env.PATH ?? ""}` },
-    });
-    child.stdin.end(stdin);
-    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
-    return { status: child.exitCode, stdout, stderr };
+  ): Promise<Outcome> {
+    return this.machine.run(script, { texts: { CA: ca, ...texts }, stdin }, (scripts) =>
+      scripts.replace("retry_for 120", `retry_for ${patience}`),
+    );
   }
 
   private async respond(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceOutputsRequest, RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
-import { createHash } from "node:crypto";
+import { createHash, hkdfSync } from "node:crypto";
 import { beforeAll, vi } from "vitest";
 import type { ApiClient } from "../../components/in-cluster/api-client";
 import { issue, type Issued } from "./certificates";
@@ -93,6 +93,11 @@ export class Recording {
     return this.get("VirtualMachine", name);
   }
 
+  /** Names of the masters, the one that makes the cluster first. */
+  masters(): string[] {
+    return Object.keys((this.exports.masters?.value ?? {}));
+  }
+
   byUrn(urn: string): Declared {
     const found = this.resources.find((resource) => resource.urn === urn);
     if (!found) {
@@ -142,19 +147,49 @@ export class Recording {
   }
 }
 
-/** The script and the parameters of a step, as the node's shell reads them. */
-export function readStep(command: Declared): { script: string; parameters: Record<string, string> } {
-  const unquote = (text: string) => text.replaceAll(`'\\''`, "'");
-  const quoted = /^exec sudo -n timeout --kill-after=10s \d+s bash -c '(.*)'$/s.exec(
-    String(command.inputs.create),
-  )?.[1];
-  if (quoted === undefined) {
-    throw new Error(`${command.name} does not run a step as root with a time limit`);
+/** A step as its node gets it. */
+export interface ReadStep {
+  /** File in scripts/ without `.sh`. */
+  script: string;
+  parameters: Record<string, string>;
+  texts: Record<string, string>;
+  /** What it reads behind its texts. */
+  rest: string;
+}
+
+/** What a step is told, from its command line and its standard input. */
+export function readStep(command: Declared): ReadStep {
+  const line = String(command.inputs.create);
+  const found =
+    /^exec sudo -n timeout --kill-after=10s \d+s \/usr\/local\/lib\/esxi-k8s\/([a-z-]+)-[0-9a-f]{12}( .*)?$/.exec(line);
+  if (!found) {
+    throw new Error(`${command.name} does not run a step as root with a time limit: ${line}`);
   }
-  const text = unquote(quoted);
-  const exports = [...text.matchAll(/^export (\w+)='((?:[^']|'\\'')*)'$/gm)];
-  const parameters = Object.fromEntries(exports.map(([, key = "", value = ""]) => [key, unquote(value)]));
-  return { script: text, parameters };
+  const [, script = "", words = ""] = found;
+  const parameters = [...words.matchAll(/ (\w+)=('(?:[^']|'\\'')*'|[^' ]+)/g)];
+  const unquote = (text: string) => text.replace(/^'(.*)'$/, "$1").replaceAll(`'\\''`, "'");
+  const input = typeof command.inputs.stdin === "string" ? command.inputs.stdin : "\n";
+  const [, head = "", rest = ""] = /^((?:\w+ [^\n]*\n)*)\n(.*)$/s.exec(input) ?? [];
+  const texts = head
+    .split("\n")
+    .filter((text) => text !== "")
+    .map((text) => text.split(" ") as [string, string]);
+  return {
+    script,
+    parameters: Object.fromEntries(parameters.map(([, key = "", value = ""]) => [key, unquote(value)])),
+    texts: Object.fromEntries(texts.map(([key, text]) => [key, Buffer.from(text, "base64").toString()])),
+    rest,
+  };
+}
+
+/** The steps of a recording; that by which a machine gets them is none. */
+export function stepsOf(recording: Recording): Declared[] {
+  return recording.ofType("command:remote:Command").filter(({ name }) => !name.endsWith("-booted"));
+}
+
+/** What a key of the stack's machines is derived from. */
+export function hostKeySeed(machine: string): Buffer {
+  return Buffer.from(hkdfSync("sha256", randomBytes("esxi-host-keys"), "", `ssh host key ${machine}`, 32));
 }
 
 /** The text that the mock of a random password draws: another name gives another text. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { policyBodies, tokenBodies, transactionBodies } from "../../render/consul";
+import { entriesInput, policyBodies, tokenBodies } from "../../render/consul";
 import { issueByProgram } from "../support/certificates";
 import { bootstrapToken, FakeConsul } from "../support/consul";
 
@@ -21,10 +21,13 @@ afterAll(() => {
 });
 
 const configure = (tokens = secrets, rootKey = "traefik") =>
-  consul.run("configure-consul-acl", { POLICIES: policyBodies(rootKey) }, tokenBodies(rootKey, tokens));
+  consul.run("configure-consul-acl", {
+    texts: { POLICIES: policyBodies(rootKey) },
+    stdin: tokenBodies(rootKey, tokens),
+  });
 
 const declare = (entries: Record<string, string>) =>
-  consul.run("declare-consul-entries", { KEYS: Object.keys(entries).join("\n") }, transactionBodies(entries));
+  consul.run("declare-consul-entries", { stdin: entriesInput(entries) });
 
 /** The store without the record of what the stack owns. */
 const stored = () => Object.fromEntries([...consul.entries].filter(([key]) => key !== record));
@@ -55,19 +58,24 @@ describe("what speaks to Consul", () => {
       asked.set(request, (asked.get(request) ?? 0) + 1);
       return request !== "GET /v1/acl/token/self" && asked.get(request) === 1;
     };
-    await expect(declare({ a: "1" })).resolves.toMatchObject({ status: 0, stdout: "a\n" });
+    await expect(declare({ a: "1" })).resolves.toMatchObject({
+      status: 0,
+      stdout: "entries: 1 declared, 0 taken away\n",
+    });
     expect(stored()).toEqual({ a: "1" });
     expect(owned()).toEqual(["a"]);
   });
 
   test("tells a server that the authority does not vouch for nothing, and says why", async () => {
     const { certificate: ca } = issueByProgram({ commonName: "authority", days: 1 });
-    const { status, stdout, stderr } = await consul.run("declare-consul-entries", { KEYS: "" }, "", {
-      ca,
-      patience: 0,
-    });
+    const { status, stdout, stderr } = await consul.run(
+      "declare-consul-entries",
+      { stdin: entriesInput({}) },
+      { ca, patience: 0 },
+    );
     expect(status).not.toBe(0);
-    expect(stdout).toContain("gave up after 0s waiting for Consul to elect a leader");
+    expect(stdout).toBe("");
+    expect(stderr).toContain("gave up after 0s waiting for Consul to elect a leader");
     expect(stderr).toContain("certificate");
     expect(consul.requests).toEqual([]);
   });

@@ -20,7 +20,7 @@ const haproxy: HaproxySettings = {
   ],
   ingressNodePorts: { http: 30080, https: 30443 },
   proxyProtocol: true,
-  stats: { port: 8404, user: "admin", password: "StatsPassword24Characters" },
+  stats: { port: 8404, user: "admin" },
 };
 
 const keepalived = {

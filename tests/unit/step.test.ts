@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { scriptText, shellQuote, stepCommand, type Step } from "../../render/step";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { steps } from "../../components/machine/steps";
+import { delivery, scriptText, shellWord, stepCommand, stepFile, stepInput } from "../../render/step";
+import { FakeMachine } from "../support/steps";
 
 /** Texts as awkward to a shell as can be; no NUL, which no argument can hold. */
 const text = fc.string({
@@ -14,44 +15,27 @@ const text = fc.string({
   ),
 });
 
-const step: Step = {
-  name: "join-node",
-  node: "worker-1",
-  script: "read-kubeconfig",
-  parameters: {},
-  changesNode: false,
-  timeoutSeconds: 42,
-};
-
-// sudo is a program of its own to a step; here it shows what it is given, or does it as the present user.
-let bin: string;
-beforeAll(() => {
-  bin = mkdtempSync(join(tmpdir(), "step-"));
+let machine: FakeMachine;
+beforeEach(() => {
+  machine = new FakeMachine();
 });
-afterAll(() => {
-  rmSync(bin, { recursive: true });
+afterEach(() => {
+  machine.remove();
 });
 
-function run(command: string, sudo: string, input = "") {
-  writeFileSync(join(bin, "sudo"), `#!/bin/sh\n${sudo}\n`);
-  chmodSync(join(bin, "sudo"), 0o755);
-  return spawnSync("bash", ["-c", command], {
-    encoding: "utf8",
-    input,
-    env: { ...process.env, PATH: `${bin}:${process.env.PATH ?? ""}` },
+/** Runs other lines than the real ones as the step `await-nodes`, which needs no node. */
+const runLines = (lines: string, inputs: Parameters<FakeMachine["run"]>[1] = {}) =>
+  machine.run("await-nodes", inputs, (scripts) => {
+    const [head = "", tail = ""] = scripts.split(/(?<=await-nodes-[0-9a-f]{12} <<'END_OF_STEP'\n)/);
+    const [shebang = "", source = ""] = tail.split("\n");
+    return `${head}${[shebang, source, lines].join("\n")}\nEND_OF_STEP\n`;
   });
-}
-
-/** The arguments that `sudo` gets when a shell runs this command. */
-function sudoArguments(command: string): string[] {
-  return run(command, `printf '%s\\0' "$@"`).stdout.split("\0").slice(0, -1);
-}
 
 describe("quoting", () => {
   test("a shell reads every text back as it was", () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 1, maxLength: 40 }), (texts) => {
-        const words = texts.map(shellQuote).join(" ");
+        const words = texts.map(shellWord).join(" ");
         const output = execFileSync("bash", ["-c", `printf '%s\\0' ${words}`], { encoding: "utf8" });
         expect(output.split("\0").slice(0, -1)).toEqual(texts);
       }),
@@ -59,78 +43,129 @@ describe("quoting", () => {
     );
   });
 
-  test("an empty text is a word", () => {
-    expect(shellQuote("")).toBe("''");
+  test("an empty text is a word, and one that needs no quotes has none", () => {
+    expect(shellWord("")).toBe("''");
+    expect(shellWord("https://10.20.0.10:6443")).toBe("https://10.20.0.10:6443");
   });
 });
 
 describe("the command of a step", () => {
-  test("runs one text as root, without ever asking for a password, and not for ever", () => {
-    const [text = "", ...rest] = sudoArguments(stepCommand(step)).reverse();
-    expect(rest.reverse()).toEqual(["-n", "timeout", "--kill-after=10s", "42s", "bash", "-c"]);
-    expect(text).toContain(scriptText("prelude"));
-    expect(text.endsWith(scriptText("read-kubeconfig"))).toBe(true);
+  test("is its name and its parameters, as root, without ever asking for a password, and not for ever", () => {
+    expect(stepCommand("init-control-plane", { VERSION: "1.37.2", NODES: "a b" }, 600)).toMatch(
+      /^exec sudo -n timeout --kill-after=10s 600s \/usr\/local\/lib\/esxi-k8s\/init-control-plane-[0-9a-f]{12} VERSION=1\.37\.2 NODES='a b'$/,
+    );
   });
 
-  test("puts a library between the prelude and the script that uses its functions", () => {
-    const text = sudoArguments(stepCommand({ ...step, library: "consul-api" })).at(-1) ?? "";
-    const parts = ["prelude", "consul-api", "read-kubeconfig"].map(scriptText);
-    expect(text.endsWith(parts.join("\n"))).toBe(true);
-    expect(sudoArguments(stepCommand(step)).at(-1)).not.toContain(scriptText("consul-api"));
-  });
-
-  test("gives parameters to the script as they are, whatever they hold", () => {
-    fc.assert(
-      fc.property(text, text, (first, second) => {
-        const command = stepCommand({ ...step, parameters: { FIRST: first, SECOND: second, NUMBER: 7 } });
-        const script = sudoArguments(command).at(-1) ?? "";
-        const exports = script.slice(0, script.indexOf(scriptText("prelude")));
-        const shown = `printf '%s\\0' "$FIRST" "$SECOND" "$NUMBER" "$STEP" "$NODE" "$TIMEOUT"`;
-        const output = execFileSync("bash", ["-c", `${exports}\n${shown}`], { encoding: "utf8" });
-        expect(output.split("\0").slice(0, -1)).toEqual([first, second, "7", "join-node", "worker-1", "42"]);
+  test("parameters, texts and what the step itself reads arrive as they are, whatever they hold", async () => {
+    await fc.assert(
+      fc.asyncProperty(text, text, text, async (parameter, first, rest) => {
+        const shown = `printf '%s\\0' "$PARAMETER" "$NUMBER" "$TEXT" >&3; cat >&3`;
+        const { stdout, stderr } = await runLines(shown, {
+          parameters: { PARAMETER: parameter, NUMBER: 7 },
+          texts: { TEXT: first },
+          stdin: rest,
+        });
+        expect(stderr).toBe("");
+        // As of every output that a shell keeps, line breaks at the end are lost.
+        expect(stdout.split("\0")).toEqual([parameter, "7", first.replace(/\n+$/, ""), rest]);
       }),
       { numRuns: 15 },
     );
   });
 
-  test("a script reads what the step was given on standard input", () => {
-    const reading = stepCommand(step).replace(/cat \/etc\/kubernetes\/admin\.conf/, "cat");
-    expect(run(reading, `shift 4; exec "$@"`, "line one\nline two\n")).toMatchObject({
-      status: 0,
-      stdout: "line one\nline two\n",
-      stderr: "",
-    });
+  test("knows the step and the node", async () => {
+    await expect(runLines('echo "$STEP on $NODE" >&3')).resolves.toMatchObject({ stdout: "await-nodes on master-1\n" });
   });
 
-  test("a failure names node, step and exit code", () => {
-    const failing = stepCommand(step).replace(/cat \/etc\/kubernetes\/admin\.conf/, "(exit 7)");
-    expect(run(failing, `shift 4; exec "$@"`)).toMatchObject({
-      status: 7,
-      stdout: "",
-      stderr: "step join-node on worker-1 failed with exit code 7\n",
-    });
+  test("what it does goes to the log on its node, what it reports to those who asked too", async () => {
+    const lines = 'echo long; echo noisy >&2; report "done: $COUNT"';
+    const outcome = await runLines(lines, { parameters: { COUNT: 3 } });
+    expect(outcome).toEqual({ status: 0, stdout: "done: 3\n", stderr: "" });
+    expect(machine.log("await-nodes")).toMatch(/\n== 20\d\d-\S+ COUNT=3\nlong\nnoisy\ndone: 3\n$/);
   });
 
-  test("an undefined parameter is a failure, not an empty text", () => {
-    const lacking = stepCommand(step).replace(/cat \/etc\/kubernetes\/admin\.conf/, 'echo "$NO_SUCH_PARAMETER"');
-    const { status, stderr } = run(lacking, `shift 4; exec "$@"`);
+  test("a failure names node, step, exit code and log, and shows the last lines of this run", async () => {
+    await runLines("echo of an earlier run");
+    const { status, stdout, stderr } = await runLines("for line in {1..40}; do echo line $line; done; exit 7");
+    expect({ status, stdout }).toEqual({ status: 7, stdout: "" });
+    const [first, ...last] = stderr.trimEnd().split("\n");
+    expect(first).toMatch(
+      /^step await-nodes on master-1 failed with exit code 7; its log there is .*\/await-nodes\.log and ends with:$/,
+    );
+    expect(last).toEqual([32, 33, 34, 35, 36, 37, 38, 39, 40].map((line) => `line ${line}`));
+    const again = await runLines("exit 8");
+    expect(again.stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  test("a line of a failure has an end, however long it is", async () => {
+    const { stderr } = await runLines("printf 'x%.0s' {1..5000}; exit 1");
+    expect(stderr.split("\n")[1]).toBe("x".repeat(300));
+  });
+
+  test("one that is ended says so", async () => {
+    const { status, stderr } = await runLines("kill -TERM $$; sleep 5");
+    expect(status).toBe(124);
+    expect(stderr).toContain("ended by its time limit");
+  });
+
+  test("goes on when nobody listens any more", async () => {
+    const { status } = await runLines(
+      'exec 3> >(true); sleep 0.2; report into the void; report again; touch "$log.end"',
+    );
+    expect(status).toBe(0);
+    expect(machine.log("await-nodes")).toContain("again");
+  });
+
+  test("an undefined parameter is a failure, not an empty text", async () => {
+    const { status, stderr } = await runLines('echo "$NO_SUCH_PARAMETER"');
     expect(status).not.toBe(0);
     expect(stderr).toContain("NO_SUCH_PARAMETER");
   });
 });
 
 describe("waiting", () => {
-  const waiting = (script: string) => stepCommand(step).replace(/cat \/etc\/kubernetes\/admin\.conf/, script);
-
-  test("ends with the first success", () => {
-    const script = `count=0; try() { count=$((count + 1)); [ "$count" -ge 2 ]; }; retry_for 30 "luck" try; echo "$count"`;
-    expect(run(waiting(script), `shift 4; exec "$@"`)).toMatchObject({ status: 0, stdout: "2\n" });
+  test("ends with the first success", async () => {
+    const lines = `count=0; try() { count=$((count + 1)); [ "$count" -ge 2 ]; }; retry_for 30 "luck" try; report "$count"`;
+    await expect(runLines(lines)).resolves.toMatchObject({ status: 0, stdout: "2\n" });
   });
 
-  test("is bounded, and says what it waited for", () => {
-    const { status, stdout, stderr } = run(waiting(`retry_for 0 "the moon" false`), `shift 4; exec "$@"`);
+  test("is bounded, and says what it waited for", async () => {
+    const { status, stderr } = await runLines(`retry_for 0 "the moon" false`);
     expect(status).toBe(1);
-    expect(stdout + stderr).toContain("gave up after 0s waiting for the moon");
+    expect(stderr).toContain("gave up after 0s waiting for the moon");
+  });
+});
+
+describe("what a machine takes in", () => {
+  const realHash = () => {
+    machine.program("sha256sum", `sed 's#${machine.folder}/#/#g' "$1" | PATH=\${PATH#*:} sha256sum`);
+  };
+
+  test.each(Object.entries(steps))("the steps of a %s, each whole", async (_, scripts) => {
+    realHash();
+    await expect(machine.receive([...scripts])).resolves.toEqual({ status: 0, stdout: "", stderr: "" });
+    const folder = join(machine.folder, "usr", "local", "lib", "esxi-k8s");
+    const libraries = scripts.flatMap((script) => stepFile(script).libraries);
+    const expected = [...scripts.map(stepFile), ...libraries].map(({ name }) => name);
+    expect(readdirSync(folder).sort()).toEqual([...new Set(expected)].sort());
+  });
+
+  test("a step that arrives cut off is refused", async () => {
+    realHash();
+    const { stdin } = delivery(["prepare-node"], 60);
+    const { status, stderr } = await machine.receive(["prepare-node"], () => stdin.slice(0, -200));
+    expect(status).toBe(1);
+    expect(stderr).toContain("arrived cut off: the connection broke, so run pulumi up again");
+  });
+
+  test("nothing of a machine whose first boot failed, and why it did", async () => {
+    machine.program("cloud-init", `[ "$2" = --wait ] && exit 1; for line in {1..30}; do echo "detail $line"; done`);
+    const { status, stderr } = await machine.receive(["prepare-node"]);
+    expect(status).toBe(1);
+    expect(stderr.split("\n").length).toBeLessThan(12);
+    expect(stderr).toMatch(
+      /detail 30\ncloud-init failed: see \S*\/cloud-init-output\.log on master-1, correct the template/,
+    );
   });
 });
 
@@ -147,4 +182,39 @@ describe("the scripts", () => {
     // A trace would print tokens and passwords into logs.
     expect(script).not.toMatch(/set -[a-z]*x|xtrace/);
   });
+
+  test.each(names)("%s does the same without its comments, which change nothing", (name) => {
+    /** How bash itself writes the commands down, which knows no comments. */
+    const normal = (script: string) =>
+      execFileSync("bash", ["-c", `f() {\n${script}\n}\ndeclare -f f`], { encoding: "utf8" }).replaceAll(
+        /source \S*?([a-z-]+?)(-[0-9a-f]{12}|\.sh)/g,
+        "source $1",
+      );
+    expect(normal(stepFile(name).text)).toBe(normal(scriptText(name)));
+    expect(stepFile(name).text.split("\n").slice(1).join("\n")).not.toMatch(/^\s*#|^\s*$.|\s#\s/m);
+  });
+
+  test("another comment is no other step, and another library is", () => {
+    const { name, text, libraries } = stepFile("declare-consul-entries");
+    expect(libraries.map((library) => library.name.replace(/-[0-9a-f]{12}$/, ""))).toEqual(["prelude", "consul-api"]);
+    for (const library of libraries) {
+      expect(text).toContain(`source /usr/local/lib/esxi-k8s/${library.name}\n`);
+    }
+    expect(name).toMatch(/^declare-consul-entries-[0-9a-f]{12}$/);
+  });
+
+  test("every one is a step of some machine, or is part of one", () => {
+    const used = Object.values(steps)
+      .flat()
+      .flatMap((script) => [
+        script,
+        ...stepFile(script).libraries.map(({ name }) => name.replace(/-[0-9a-f]{12}$/, "")),
+      ]);
+    // The page of the demonstration runs in pods.
+    expect([...new Set([...used, "receive-steps", "demo-page"])].sort()).toEqual(names.sort());
+  });
+});
+
+test("what a step reads has an end of its texts, also where there are none", () => {
+  expect(stepInput({}, "rest")).toBe("\nrest");
 });

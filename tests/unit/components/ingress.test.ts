@@ -38,12 +38,12 @@ describe.each([{ preview: false }, { preview: true }])(
 
     test("volumes wait for nodes to place the provisioner on", () => {
       const needed = before("Deployment", "storage-local-path-provisioner");
-      expect(needed).toEqual(expect.arrayContaining(["worker-1-label", "worker-2-label"]));
+      expect(needed).toEqual(expect.arrayContaining(["general-labels"]));
     });
 
     test("Consul waits for its nodes, its volumes and its secrets", () => {
       const secrets = ["ca-cert", "server-cert", "gossip-encryption-key", "bootstrap-token"];
-      const needed = ["worker-1-label", "worker-2-label", "storage-local-path-class", "consul-namespace"];
+      const needed = ["general-labels", "storage-local-path-class", "consul-namespace"];
       expect(before("Release", "consul")).toEqual(
         expect.arrayContaining([...needed, ...secrets.map((secret) => `consul-${secret}`)]),
       );
@@ -202,13 +202,16 @@ describe("Consul", () => {
     const { certificate } = await issuedCertificate("authority-certificate");
     for (const step of [acl, entries]) {
       expect(step.inputs.connection).toMatchObject({ host: "10.20.0.21" });
-      expect(readStep(step).script).toContain("\nconsul() {\n");
-      expect(readStep(step).parameters).toMatchObject({ CHANGES_NODE: "false" });
-      expect(readStep(step).script).toContain(certificate);
+      expect(readStep(step).texts.CA).toBe(certificate);
     }
-    expect(readStep(acl).parameters.POLICIES).toContain("traefik-reader");
-    expect(readStep(entries).parameters.KEYS).toBe("app/a\nother/b");
-    expect(JSON.parse(String(entries.inputs.stdin))).toEqual([
+    expect([acl, entries].map((step) => readStep(step).script)).toEqual([
+      "configure-consul-acl",
+      "declare-consul-entries",
+    ]);
+    expect(readStep(acl).texts.POLICIES).toContain("traefik-reader");
+    const [keys = "", transactions = ""] = readStep(entries).rest.split("\n\n");
+    expect(keys).toBe("app/a\nother/b");
+    expect(JSON.parse(transactions)).toEqual([
       { KV: { Verb: "set", Key: "app/a", Value: Buffer.from("1").toString("base64") } },
       { KV: { Verb: "set", Key: "other/b", Value: Buffer.from("é").toString("base64") } },
     ]);
@@ -261,7 +264,7 @@ describe("Traefik", () => {
   test("listens where HAProxy passes connections on to", () => {
     const { web, websecure } = values(recorded()).ports;
     expect([web.nodePort, websecure.nodePort]).toEqual([31080, 31443]);
-    const text = String(recorded().command("haproxy-2-haproxy").inputs.stdin);
+    const text = String(readStep(recorded().command("haproxy-2-haproxy")).texts.CONFIG);
     expect(text).toContain("server worker-1 10.20.0.31:31080 check send-proxy-v2\n");
     expect(text).toContain("server worker-1 10.20.0.31:31443 check send-proxy-v2\n");
   });
@@ -344,12 +347,9 @@ describe("Traefik", () => {
       rules: [{ host: "demo-kubernetes.apps.example.org" }],
     });
     expect(values(recorded()).providers.file.content).toContain("Host(`demo-file.apps.example.org`)");
-    expect(readStep(recorded().command("consul-entries")).parameters.KEYS).toContain(
-      "traefik/http/routers/demo-consul/rule",
-    );
-    expect(String(recorded().command("consul-entries").inputs.stdin)).toContain(
-      Buffer.from("Host(`demo-consul.apps.example.org`)").toString("base64"),
-    );
+    const { rest } = readStep(recorded().command("consul-entries"));
+    expect(rest.split("\n\n")[0]).toContain("traefik/http/routers/demo-consul/rule");
+    expect(rest).toContain(Buffer.from("Host(`demo-consul.apps.example.org`)").toString("base64"));
   });
 });
 
@@ -416,7 +416,7 @@ describe("what is disabled", () => {
 
   test("without Traefik HAProxy tells nobody of clients, and Consul has no host name", async () => {
     const recording = await runProgram(vary(validConfig(), { ingress: off }));
-    expect(String(recording.command("haproxy-1-haproxy").inputs.stdin)).not.toContain("send-proxy");
+    expect(String(readStep(recording.command("haproxy-1-haproxy")).texts.CONFIG)).not.toContain("send-proxy");
     expect(kinds(recording)).not.toContain("TraefikIngress");
     expect(kinds(recording)).not.toContain("CustomResourceDefinition");
     expect(recording.exports.consulUrl?.value).toBeUndefined();
@@ -436,14 +436,14 @@ describe("what is disabled", () => {
     expect(kinds(recording)).not.toContain("StorageClass");
     expect(recording.get("Storage", "storage").outputs).toEqual({});
     const needed = names(recording.before(recording.release("consul")));
-    expect(needed).toEqual(expect.arrayContaining(["worker-1-label", "worker-2-label"]));
+    expect(needed).toEqual(expect.arrayContaining(["general-labels"]));
   });
 
   test("without the demonstration none of its host names is declared", async () => {
     const recording = await runProgram(validConfig());
     expect(kinds(recording)).not.toContain("Demo");
     expect(recording.exports.demoHosts?.value).toEqual({});
-    expect(readStep(recording.command("consul-entries")).parameters.KEYS).toBe("");
+    expect(readStep(recording.command("consul-entries")).rest.trim()).toBe("");
     expect(values(recording).providers.file.content).not.toContain("demo");
   });
 });
@@ -567,7 +567,7 @@ describe("pods that tolerate no taint", () => {
   const recorded = recordOnce(vary(validConfig(), { workers: { gpu } }));
 
   test("are not looked for behind nodes that repel them, whose word still counts", () => {
-    expect(String(recorded().command("haproxy-1-haproxy").inputs.stdin)).not.toContain("gpu-1");
+    expect(String(readStep(recorded().command("haproxy-1-haproxy")).texts.CONFIG)).not.toContain("gpu-1");
     expect(JSON.stringify(values(recorded()).ports.web.proxyProtocol)).toContain("10.20.0.41/32");
   });
 

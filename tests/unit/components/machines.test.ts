@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { steps } from "../../../components/machine/steps";
 import { sshKeyPair } from "../../../render/ssh-key";
+import { delivery, stepFile } from "../../../render/step";
 import { validConfig, vary } from "../../support/configs";
-import { randomBytes, readStep, recordOnce, type Declared } from "../../support/recorder";
+import { hostKeySeed, randomBytes, readStep, recordOnce, stepsOf, type Declared } from "../../support/recorder";
 
 const recorded = recordOnce(
   vary(validConfig(), {
@@ -73,7 +75,7 @@ describe("virtual machines", () => {
   });
 
   test.each(places)("%s lets the stack's key in and proves itself with a key of its own", (name) => {
-    const own = sshKeyPair(randomBytes(`${name}-host-key`));
+    const own = sshKeyPair(hostKeySeed(name));
     const admin = sshKeyPair(randomBytes("esxi-admin-key"));
     expect(guestinfo(recorded().vm(name), "userdata")).toMatchObject({
       users: [{ name: "k8s", ssh_authorized_keys: [admin.publicKey] }],
@@ -157,16 +159,16 @@ describe("steps", () => {
 
   test("every connection verifies the machine's host key and gives up after a time", () => {
     const admin = sshKeyPair(randomBytes("esxi-admin-key"));
-    const steps = recorded().ofType("command:remote:Command");
-    expect(steps.length).toBeGreaterThan(20);
-    for (const step of steps) {
+    const commands = recorded().ofType("command:remote:Command");
+    expect(commands.length).toBeGreaterThan(19);
+    for (const step of commands) {
       const { dialErrorLimit, perDialTimeout, ...connection } = step.inputs.connection as Record<string, unknown>;
       expect(connection, step.name).toEqual({
         host: recorded().get("Machine", machineOf(step)).outputs?.address,
         port: 22,
         user: "k8s",
         privateKey: admin.privateKey,
-        hostKey: sshKeyPair(randomBytes(`${machineOf(step)}-host-key`)).publicKey,
+        hostKey: sshKeyPair(hostKeySeed(machineOf(step))).publicKey,
       });
       // 0 would mean without end.
       expect(dialErrorLimit).toBeGreaterThan(0);
@@ -174,10 +176,37 @@ describe("steps", () => {
     }
   });
 
-  test("every step is run anew on a new machine, and on nothing else", () => {
+  test("every step is run anew on a new machine, and when a text changes, which is how a preview shows it", () => {
     for (const step of recorded().ofType("command:remote:Command")) {
-      expect(step.inputs.triggers, step.name).toEqual([`uuid of ${machineOf(step)}`]);
+      const [identity, ...others] = step.inputs.triggers as unknown[];
+      expect(identity, step.name).toBe(`uuid of ${machineOf(step)}`);
       expect(step.replaceOnChanges).toEqual(["triggers[*]"]);
+      if (!step.name.endsWith("-booted")) {
+        const { texts } = readStep(step);
+        expect(others.slice(0, 1), step.name).toEqual(Object.keys(texts).length > 0 ? [texts] : others.slice(0, 1));
+      }
+    }
+    expect(recorded().command("haproxy-1-haproxy").inputs.triggers).toHaveLength(2);
+  });
+
+  test("no command line is longer than a person reads", () => {
+    for (const step of stepsOf(recorded())) {
+      expect(String(step.inputs.create).length, step.name).toBeLessThan(420);
+      expect(String(step.inputs.create), step.name).not.toContain("\n");
+    }
+  });
+
+  test("a machine gets its steps once, and the steps of its role alone", () => {
+    for (const [name] of places) {
+      const { create, stdin } = recorded().command(`${name}-booted`).inputs;
+      const scripts = steps[name.startsWith("haproxy") ? "frontend" : name.startsWith("master") ? "master" : "worker"];
+      const words = String(create).split(" ");
+      expect(words.slice(words.indexOf("--") + 1)).toEqual(scripts.map((script) => stepFile(script).name));
+      expect(stdin).toBe(delivery(scripts, 900).stdin);
+    }
+    for (const step of stepsOf(recorded())) {
+      const { create } = recorded().command(`${machineOf(step)}-booted`).inputs;
+      expect(String(create), step.name).toContain(stepFile(readStep(step).script).name);
     }
   });
 
@@ -189,16 +218,9 @@ describe("steps", () => {
     }
   });
 
-  test("every step knows the node that it runs on", () => {
-    for (const step of recorded().ofType("command:remote:Command")) {
-      expect(readStep(step).parameters.NODE, step.name).toBe(machineOf(step));
-    }
-  });
-
-  test("labels are set again when the node is another machine", () => {
-    expect(readStep(recorded().command("worker-2-label")).parameters).toMatchObject({
-      TARGET: "worker-2",
-      IDENTITY: "uuid of worker-2",
-    });
+  test("labels are set again when a node is another machine", () => {
+    const step = recorded().command("general-labels");
+    expect(readStep(step).parameters).toMatchObject({ NODES: "worker-1 worker-2" });
+    expect(step.inputs.triggers).toEqual(["uuid of master-1", ["uuid of worker-1", "uuid of worker-2"]]);
   });
 });

@@ -5,6 +5,7 @@ import { validConfig, vary } from "../../support/configs";
 import {
   bcryptHash,
   consulTokenOf,
+  hostKeySeed,
   issuedCertificate,
   kubeconfigText,
   randomBytes,
@@ -12,6 +13,7 @@ import {
   readStep,
   recordOnce,
   statsPassword,
+  stepsOf,
   type Declared,
 } from "../../support/recorder";
 
@@ -39,6 +41,11 @@ function secretTexts(): Map<string, string> {
     // The first lines of a private key hold only its header and the public half.
     const lines = sshKeyPair(seed).privateKey.split("\n").slice(3, -2);
     for (const line of lines.filter(({ length }) => length > 20)) {
+      texts.set(line, `private key ${name}`);
+    }
+  }
+  for (const { name } of recorded().ofType("Machine")) {
+    for (const line of sshKeyPair(hostKeySeed(name)).privateKey.split("\n").slice(3, -2)) {
       texts.set(line, `private key ${name}`);
     }
   }
@@ -114,7 +121,7 @@ test("the search finds secrets where they belong", () => {
   expect(found).toEqual(
     expect.arrayContaining([
       "vsphere esxi-vcenter password: password of vCenter",
-      "VirtualMachine master-1 extraConfig.guestinfo.userdata: private key master-1-host-key",
+      "VirtualMachine master-1 extraConfig.guestinfo.userdata: private key master-1",
       "Command haproxy-2-haproxy stdin: password of the statistics page",
       "Command worker-1-join stdin: private key control-plane-worker-join-key",
       "Command master-2-join stdin: private key control-plane-master-join-key",
@@ -171,10 +178,11 @@ test("the values of Helm releases hold no secret, marked or not", () => {
   }
 });
 
-test("no step's text holds a secret", () => {
-  const found = recorded()
-    .ofType("command:remote:Command")
-    .flatMap((step) => leaks(step.name, readStep(step), [], "clear"));
+test("no parameter and no text of a step holds a secret", () => {
+  const found = stepsOf(recorded()).flatMap((step) => {
+    const { parameters, texts: shown } = readStep(step);
+    return leaks(step.name, { parameters, shown, again: step.inputs.triggers }, [], "clear");
+  });
   expect(found).toEqual([]);
 });
 
@@ -185,9 +193,19 @@ describe("marks", () => {
     }
   });
 
-  test("what a step runs is shown in previews", () => {
-    for (const step of recorded().ofType("command:remote:Command")) {
-      expect(step.secrets, step.name).not.toContain("create");
+  test("what a step reads as a whole; what it runs and its texts are shown in previews", () => {
+    for (const { name, inputs, secrets } of recorded().ofType("command:remote:Command")) {
+      expect(secrets.includes("stdin"), name).toBe("stdin" in inputs);
+      expect(
+        secrets.filter((path) => /^(create|triggers)/.test(path)),
+        name,
+      ).toEqual([]);
+    }
+  });
+
+  test("nothing that a step prints is printed a second time, beside its error", () => {
+    for (const { name, inputs } of recorded().ofType("command:remote:Command")) {
+      expect(inputs.logging, name).toBe("none");
     }
   });
 

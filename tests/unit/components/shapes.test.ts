@@ -5,7 +5,7 @@ import { randomBytes, readStep, recordOnce, type Recording } from "../../support
 
 /** The documents of a kubeadm configuration, by kind. */
 function kubeadm(recording: Recording, step: string): Record<string, Record<string, unknown>> {
-  const text = readStep(recording.command(step)).parameters.CONFIG ?? "";
+  const text = readStep(recording.command(step)).texts.CONFIG ?? "";
   const documents = parseAllDocuments(text).map((document) => document.toJS() as { kind: string });
   return Object.fromEntries(documents.map((document) => [document.kind, document as Record<string, unknown>]));
 }
@@ -28,7 +28,7 @@ describe("one HAProxy", () => {
   });
 
   test("lists every master and every worker from the first day", () => {
-    expect(servers(recorded().command("haproxy-1-haproxy").inputs.stdin)).toEqual([
+    expect(servers(readStep(recorded().command("haproxy-1-haproxy")).texts.CONFIG)).toEqual([
       "master-1 10.20.0.21:6443",
       "master-2 10.20.0.22:6443",
       "master-3 10.20.0.23:6443",
@@ -45,10 +45,10 @@ describe("one HAProxy", () => {
 
   test("what joins asks any master but itself, whose host keys it knows", () => {
     const asked = (step: string) =>
-      (readStep(recorded().command(step)).parameters.MASTERS ?? "").split("\n").map((line) => line.split(" ")[0]);
+      (readStep(recorded().command(step)).texts.MASTERS ?? "").split("\n").map((line) => line.split(" ")[0]);
     expect(asked("master-2-join")).toEqual(["10.20.0.21", "10.20.0.23"]);
     expect(asked("worker-1-join")).toEqual(["10.20.0.21", "10.20.0.22", "10.20.0.23"]);
-    const { MASTERS } = readStep(recorded().command("worker-1-join")).parameters;
+    const { MASTERS } = readStep(recorded().command("worker-1-join")).texts;
     expect(MASTERS).toContain(`10.20.0.22 ${String(recorded().get("Machine", "master-2").outputs?.hostKey)}`);
   });
 
@@ -136,7 +136,7 @@ describe("two HAProxy that share an address", () => {
   });
 
   test("each knows the other as its peer, and one comes first", () => {
-    const text = (name: string) => String(recorded().command(`${name}-keepalived`).inputs.stdin);
+    const text = (name: string) => String(readStep(recorded().command(`${name}-keepalived`)).texts.CONFIG);
     expect(text("haproxy-1")).toMatch(/unicast_src_ip 10\.20\.0\.10\n {4}unicast_peer \{\n {8}10\.20\.0\.11\n {4}\}/);
     expect(text("haproxy-2")).toMatch(/unicast_src_ip 10\.20\.0\.11\n {4}unicast_peer \{\n {8}10\.20\.0\.10\n {4}\}/);
     const priorities = ["haproxy-1", "haproxy-2"].map((name) => Number(/priority (\d+)/.exec(text(name))?.[1]));
@@ -154,7 +154,7 @@ describe("one HAProxy that has a shared address already", () => {
       controlPlaneEndpoint: "10.20.0.5:6443",
       apiServer: { certSANs: ["10.20.0.5", "10.20.0.10"] },
     });
-    expect(String(recorded().command("haproxy-1-keepalived").inputs.stdin)).not.toContain("unicast_peer");
+    expect(String(readStep(recorded().command("haproxy-1-keepalived")).texts.CONFIG)).not.toContain("unicast_peer");
   });
 });
 
@@ -196,28 +196,28 @@ describe("several pools", () => {
   });
 
   test("labels name role and pool and add those of the configuration", () => {
-    expect(readStep(recorded().command("gpu-1-label")).parameters.LABELS?.split(" ")).toEqual([
+    expect(readStep(recorded().command("gpu-labels")).parameters.LABELS?.split(" ")).toEqual([
       "node-role.kubernetes.io/worker=",
       "esxi-k8s/pool=gpu",
       "accelerator=a2",
     ]);
-    expect(readStep(recorded().command("worker-1-label")).parameters.LABELS).not.toContain("accelerator");
+    expect(readStep(recorded().command("general-labels")).parameters.LABELS).not.toContain("accelerator");
   });
 
   test("taints are there before the first pod and are kept up to date later", () => {
     expect(kubeadm(recorded(), "gpu-1-join").JoinConfiguration).toMatchObject({ nodeRegistration: { taints } });
-    expect(readStep(recorded().command("gpu-1-label")).parameters.TAINTS).toBe(
+    expect(readStep(recorded().command("gpu-labels")).parameters.TAINTS).toBe(
       "accelerator=a2:NoSchedule dedicated:NoExecute",
     );
-    expect(readStep(recorded().command("worker-1-label")).parameters.TAINTS).toBe("");
+    expect(readStep(recorded().command("general-labels")).parameters.TAINTS).toBe("");
   });
 
   test("a label is set by a master, not by the node itself", () => {
-    expect(recorded().command("gpu-1-label").inputs.connection).toMatchObject({ host: "10.20.0.21" });
+    expect(recorded().command("gpu-labels").inputs.connection).toMatchObject({ host: "10.20.0.21" });
   });
 
   test("HAProxy passes 80 and 443 to the pools whose nodes Traefik's pods may be on", () => {
-    const text = String(recorded().command("haproxy-1-haproxy").inputs.stdin);
+    const text = String(readStep(recorded().command("haproxy-1-haproxy")).texts.CONFIG);
     expect(servers(text).filter((server) => !server.endsWith(":6443"))).toEqual([
       "worker-1 10.20.0.31:30080",
       "worker-2 10.20.0.32:30080",
@@ -263,6 +263,6 @@ describe("no workers", () => {
   test("leave a control plane that stands alone", () => {
     expect(recorded().ofType("WorkerPool")).toEqual([]);
     expect(recorded().exports.workers?.value).toEqual({});
-    expect(servers(recorded().command("haproxy-1-haproxy").inputs.stdin)).toHaveLength(3);
+    expect(servers(readStep(recorded().command("haproxy-1-haproxy")).texts.CONFIG)).toHaveLength(3);
   });
 });

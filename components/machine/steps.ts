@@ -1,0 +1,20 @@
+/** What machines may be asked to do, by what they are for: files of scripts/, without `.sh`. A machine has these alone. */
+export const steps = {
+  frontend: ["configure-haproxy", "configure-keepalived"],
+  master: [
+    "prepare-node",
+    "admit",
+    "allow-joins",
+    "init-control-plane",
+    "join-node",
+    "await-nodes",
+    "label-nodes",
+    "read-kubeconfig",
+    "configure-consul-acl",
+    "declare-consul-entries",
+  ],
+  worker: ["prepare-node", "join-node"],
+} as const;
+
+export type Role = keyof typeof steps;
+export type StepName = (typeof steps)[Role][number];

@@ -1,0 +1,92 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { delivery, stepCommand, stepInput } from "../../render/step";
+
+/** What a step did, as those who asked for it see it. */
+export interface Outcome {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/**
+ * A machine as far as steps see one: what they find at absolute paths is in a folder, and `sudo` does what it is given as the present
+ * user. Programs that a test puts in stand before those of this computer.
+ */
+export class FakeMachine {
+  readonly folder = mkdtempSync(join(tmpdir(), "machine-"));
+  private readonly bin = join(this.folder, "bin");
+
+  constructor() {
+    mkdirSync(this.bin);
+    this.program("sudo", '[ "$1" = -n ] && shift\nexec "$@"');
+    this.program("hostname", "echo master-1");
+    this.program("cloud-init", "exit 0");
+    // A step's name holds the hash of its text, in which paths, and what a test changes, are others here.
+    this.program("sha256sum", `basename "$1" .new | sed 's/.*-//'`);
+    mkdirSync(join(this.folder, "run", "lock"), { recursive: true });
+  }
+
+  /** A program on the machine's PATH, in bash. */
+  program(name: string, script: string): void {
+    writeFileSync(join(this.bin, name), `#!/bin/bash\n${script}\n`);
+    chmodSync(join(this.bin, name), 0o755);
+  }
+
+  /** Makes the machine take in steps, as it does after its first boot. */
+  receive(scripts: string[], change: Change = same): Promise<Outcome> {
+    const { command, stdin } = delivery(scripts, 60);
+    return this.shell(command, change(stdin));
+  }
+
+  /** Takes a step in and runs it. */
+  async run(
+    script: string,
+    { parameters = {}, texts = {}, stdin = "" }: Partial<StepInputs> = {},
+    change: Change = same,
+  ): Promise<Outcome> {
+    const received = await this.receive([script], change);
+    if (received.status !== 0) {
+      throw new Error(`${script} was not taken in: ${received.stderr}`);
+    }
+    return this.shell(stepCommand(script, parameters, 60), stepInput(texts, stdin));
+  }
+
+  /** What the machine's log of a step holds. */
+  log(step: string): string {
+    return readFileSync(join(this.folder, "var", "log", "esxi-k8s", `${step}.log`), "utf8");
+  }
+
+  /** Runs a command line as sshd would. */
+  async shell(command: string, stdin: string): Promise<Outcome> {
+    const child = spawn("bash", ["-c", this.here(command)], {
+      env: { ...process.env, PATH: `${this.bin}:${process.env.PATH ?? ""}` },
+    });
+    child.stdin.on("error", () => undefined).end(this.here(stdin));
+    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+    return { status: child.exitCode, stdout, stderr };
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+
+  /** The same text with the machine's paths. */
+  private here(text: string): string {
+    return text.replaceAll(/(?<=[\s='"])\/(usr\/local\/lib|var|run|etc)\//g, `${this.folder}/$1/`);
+  }
+}
+
+/** Makes another text of what a machine takes in. */
+type Change = (scripts: string) => string;
+const same: Change = (scripts) => scripts;
+
+interface StepInputs {
+  parameters: Record<string, string | number>;
+  texts: Record<string, string>;
+  stdin: string;
+}

@@ -1,0 +1,96 @@
+import { readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { scriptText, stepFile } from "../../../render/step";
+import { stackFile, vary } from "../../support/configs";
+import { readStep, recordOnce, stepsOf, type Declared, type Recording } from "../../support/recorder";
+
+/**
+ * What a step waits for while it runs, as names of the resources that make it. Pulumi runs steps in any order that their dependencies
+ * allow, and one at a time if it is told to: a step that waited for what its dependencies do not make might wait for ever.
+ */
+const waits: Record<string, (step: Declared, recording: Recording) => string[]> = {
+  // For a master that admits it, which is one that serves.
+  "join-node": (_, recording) => [foundingMaster(recording, "init"), foundingMaster(recording, "allow-joins")],
+  // For itself behind the frontend's address.
+  "init-control-plane": (_, recording) => frontendSteps(recording),
+  "await-nodes": (step, recording) => readyNodes(step, recording),
+  "label-nodes": (step, recording) => readyNodes(step, recording),
+  "configure-consul-acl": () => ["consul"],
+  "declare-consul-entries": () => ["consul"],
+  // For what it starts itself.
+  "prepare-node": () => [],
+};
+
+/** What is a wait in a script. */
+const waiting = /retry_for \d|kubectl .*\bwait\b|kubeadm init --config/;
+
+const foundingMaster = (recording: Recording, step: string) => `${recording.masters()[0] ?? ""}-${step}`;
+const frontendSteps = (recording: Recording) =>
+  stepsOf(recording)
+    .map(({ name }) => name)
+    .filter((name) => /-(haproxy|keepalived)$/.test(name));
+/** Nodes that are there, and the pod network, without which none is Ready. */
+const readyNodes = (step: Declared, recording: Recording) => [
+  "control-plane-flannel-daemon",
+  ...(readStep(step).parameters.NODES ?? "")
+    .split(" ")
+    .map((node) => `${node}-${node === recording.masters()[0] ? "init" : "join"}`),
+];
+
+test("the scripts that wait are those of which is known what for", () => {
+  const folder = join(__dirname, "..", "..", "..", "scripts");
+  const steps = readdirSync(folder)
+    .map((file) => basename(file, ".sh"))
+    .filter((name) => scriptText(name).includes("source prelude.sh"));
+  const found = steps.filter((name) => {
+    const own = [stepFile(name), ...stepFile(name).libraries.filter((library) => !library.name.startsWith("prelude-"))];
+    return own.some(({ text }) => waiting.test(text));
+  });
+  expect(found.sort()).toEqual(Object.keys(waits).sort());
+});
+
+describe.each([
+  ["the lab", stackFile("sim").raw],
+  [
+    "two HAProxy machines and five masters",
+    vary(stackFile("sim").raw, {
+      frontend: { virtualAddress: "10.20.0.5", nodes: { "haproxy-2": { host: "esxi-2", address: "10.20.0.11" } } },
+      controlPlane: {
+        nodes: {
+          "master-4": { host: "esxi-2", address: "10.20.0.24" },
+          "master-5": { host: "esxi-1", address: "10.20.0.25" },
+        },
+      },
+    }),
+  ],
+])("%s", (_, raw) => {
+  const recorded = recordOnce(raw, { stack: "sim" });
+  const namesBefore = (resource: Declared) => [...recorded().before(resource)].map(({ name }) => name);
+
+  test("no step waits for what its dependencies do not make", () => {
+    for (const step of stepsOf(recorded())) {
+      const needed = waits[readStep(step).script]?.(step, recorded()) ?? [];
+      expect(namesBefore(step), step.name).toEqual(expect.arrayContaining(needed));
+    }
+  });
+
+  test("what Pulumi waits for in the cluster has nodes to run on", () => {
+    const awaited = recorded().resources.filter(({ type, inputs }) => {
+      const { annotations = {} } = (inputs.metadata ?? {}) as { annotations?: Record<string, string> };
+      return (
+        /:(Deployment|DaemonSet|StatefulSet|Release)$/.test(type) && annotations["pulumi.com/skipAwait"] !== "true"
+      );
+    });
+    expect(awaited.map(({ name }) => name).sort()).toEqual([
+      ...["consul", "demo-application", "ingress", "storage-local-path-provisioner"],
+    ]);
+    for (const resource of awaited) {
+      expect(namesBefore(resource), resource.name).toContain("general-labels");
+    }
+  });
+
+  test("Consul's volumes have a StorageClass", () => {
+    expect(namesBefore(recorded().release("consul"))).toContain("storage-local-path-class");
+  });
+});
