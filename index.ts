@@ -92,7 +92,7 @@ const ingress = config.ingress.enabled
 
 // One application behind three host names, one of each source.
 if (config.demo && ingress) {
-  new Demo("demo", { api, config, dependsOn: ingress.ready });
+  new Demo("demo", { api, config, dependsOn: workersReady });
 }
 
 export const apiUrl = controlPlane.apiUrl;

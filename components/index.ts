@@ -9,3 +9,9 @@ export { addressesByName, knownHosts } from "./machine/machine";
 export { Storage } from "./storage/storage";
 export { TraefikIngress } from "./traefik-ingress";
 export { WorkerPool } from "./worker-pool";
+
+// Pulumi notes for each of its promises where it was made, and ts-node translates every line of that to TypeScript: half of the time of a
+// preview of two hundred machines. The first line is where an error is; those who search for lost promises get all of them.
+if (!process.env.PULUMI_DEBUG_PROMISE_LEAKS) {
+  Error.stackTraceLimit = 1;
+}

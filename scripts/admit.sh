@@ -25,8 +25,10 @@ if [ "$ready" = True ] || { [ "$role" = worker ] && grep -qx "node/$name" <<<"$m
 fi
 kubectl delete node "$name" --ignore-not-found >&2
 if [ "$role" = master ]; then
+  # Not by kubectl exec: the API server may not trust the kubelets' serving certificates yet, or ever.
+  crictl() { command crictl --runtime-endpoint unix:///run/containerd/containerd.sock "$@"; }
   etcdctl() {
-    kubectl -n kube-system exec "etcd-$(hostname)" -- etcdctl \
+    crictl exec "$(crictl ps --quiet --state Running --name '^etcd$')" etcdctl \
       --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt \
       --key /etc/kubernetes/pki/etcd/server.key "$@"
   }

@@ -1,53 +1,116 @@
-// How much of a cluster's making is kubeadm itself, and how cheap a second run is: ratios of one run, on a lab of its own.
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+// What the project's work costs, on a lab of its own, in one run: bench.mjs [--cold]
+// Seconds depend on the machine; what is to be held are the ratios below them.
+import { clearInterval, setInterval } from "node:timers";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readPhases } from "./phases.mjs";
+import { argv } from "node:process";
+import { parse, stringify } from "yaml";
 
 process.env.ESXI_K8S_LAB = "bench";
-// The event log is among what Pulumi calls debugging.
-process.env.PULUMI_DEBUG_COMMANDS = "true";
 const work = mkdtempSync(join(tmpdir(), "esxi-k8s-bench-"));
 
-/** Runs a program to its end; returns the seconds it took. */
-function timed(command, ...args) {
+/** Runs a program to its end; returns the seconds it took, what it printed, and the memory of all its processes at their peak. */
+async function run(command, ...args) {
   const start = process.hrtime.bigint();
-  const { status } = spawnSync(command, args, { stdio: ["ignore", "ignore", "inherit"] });
-  if (status !== 0)
-    throw new Error(`${[command, ...args].join(" ")} ended with ${status}; run it by itself to see why`);
-  return Number(process.hrtime.bigint() - start) / 1e9;
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => (stdout += chunk));
+  child.stderr.on("data", (chunk) => (stderr += chunk));
+  let peak = 0;
+  const sampling = setInterval(() => (peak = Math.max(peak, memoryBelow(child.pid))), 250);
+  const status = await new Promise((resolve, reject) => child.on("error", reject).on("close", resolve));
+  clearInterval(sampling);
+  if (status !== 0) {
+    throw new Error(
+      `${[command, ...args].join(" ")} ended with ${status}\n${stdout.slice(-2000)}\n${stderr.slice(-2000)}`,
+    );
+  }
+  return { seconds: Number(process.hrtime.bigint() - start) / 1e9, stdout, stderr, megabytes: peak / 1e6 };
 }
 
-const up = (log) => timed("sim/enter", "pulumi", "up", "--yes", "--skip-preview", "--stack", "sim", "--event-log", log);
+/** Bytes that a process and those it started have for themselves, what they share counted once (PSS). */
+function memoryBelow(root) {
+  const children = new Map();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    const parent = /\) \S (\d+)/.exec(readProc(pid, "stat"))?.[1];
+    children.set(parent, [...(children.get(parent) ?? []), pid]);
+  }
+  const family = [String(root)];
+  for (const pid of family) family.push(...(children.get(pid) ?? []));
+  return family.reduce(
+    (sum, pid) => sum + Number(/^Pss: +(\d+)/m.exec(readProc(pid, "smaps_rollup"))?.[1] ?? 0) * 1024,
+    0,
+  );
+}
+
+/** A process may be gone by now. */
+function readProc(pid, file) {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** The configuration of the lab's stack with so many workers. */
+function stackOf(workers) {
+  const stack = parse(readFileSync("Pulumi.sim.yaml", "utf8"));
+  const { config } = stack;
+  config["esxi-k8s:network"].subnet = "10.20.0.0/22";
+  const general = config["esxi-k8s:workers"].general;
+  general.nodes = Object.fromEntries(
+    Array.from({ length: workers }, (_, index) => [
+      `worker-${index + 1}`,
+      { host: `esxi-${(index % 2) + 1}`, address: `10.20.${1 + Math.floor(index / 250)}.${1 + (index % 250)}` },
+    ]),
+  );
+  const file = join(work, "Pulumi.scale.yaml");
+  writeFileSync(file, stringify(stack));
+  return file;
+}
+
+const rows = [];
+const row = (name, value, unit, digits = 1) => {
+  const line = `${name.padEnd(52)} ${value.toFixed(digits).padStart(8)} ${unit}`.trimEnd();
+  rows.push(line);
+  console.log(line);
+};
+const pulumi = (...args) => run("sim/enter", "pulumi", ...args, "--stack", "sim");
 
 try {
-  timed("sim/down");
-  const lab = timed("sim/up");
-  const [firstLog, secondLog] = [join(work, "first"), join(work, "second")];
-  const first = up(firstLog);
-  const second = up(secondLog);
-  const preview = timed("sim/enter", "pulumi", "preview", "--expect-no-changes", "--stack", "sim");
-  const destroy = timed("sim/enter", "pulumi", "destroy", "--yes", "--skip-preview", "--stack", "sim");
+  if (argv.includes("--cold")) {
+    process.env.ESXI_K8S_CACHE = join(work, "cache");
+    const { seconds, stderr } = await run("sim/toolchain/build");
+    for (const [, group, minutes, rest] of stderr.matchAll(/^ +(\S+) took (\d+):(\d+)$/gm)) {
+      row(`cold build of ${group}`, Number(minutes) * 60 + Number(rest), "s", 0);
+    }
+    row("cold build of the whole tool chain", seconds, "s", 0);
+  }
+  await run("sim/down");
+  row("simulated lab, tool chain cached", (await run("sim/up")).seconds, "s");
+  const first = (await pulumi("up", "--yes", "--skip-preview")).seconds;
+  row("first pulumi up", first, "s");
+  const second = (await pulumi("up", "--yes", "--skip-preview")).seconds;
+  row("second pulumi up", second, "s");
+  const preview = await pulumi("preview", "--expect-no-changes");
+  row("pulumi preview without changes", preview.seconds, "s");
+  row("  memory of all its processes", preview.megabytes, "MB", 0);
+  row("state of the stack", (await pulumi("stack", "export")).stdout.length / 1e6, "MB", 2);
 
-  const { spans } = readPhases(firstLog);
-  const took = Object.fromEntries(spans.map(({ phase, from, to }) => [phase, to - from]));
-  const ended = Object.fromEntries(spans.map(({ phase, to }) => [phase, to]));
-  // What no tool can save: the init and, one after the other, the joins of the other masters.
-  const kubeadm = took["first master initialized"] + took["masters joined"];
-  const rows = [
-    ["simulated lab, tool chain cached", lab],
-    ["first pulumi up", first],
-    ["kubeadm init and master joins in it", kubeadm],
-    ["from the workers to Consul and Traefik", ended["Traefik serving"] - ended["workers joined"]],
-    ["second pulumi up", second],
-    ["pulumi preview without changes", preview],
-    ["pulumi destroy", destroy],
-  ];
-  for (const [name, seconds] of rows) console.log(`${name.padEnd(38)} ${seconds.toFixed(1).padStart(7)} s`);
-  console.log(`${"first pulumi up / kubeadm".padEnd(38)} ${(first / kubeadm).toFixed(2).padStart(7)}`);
-  console.log(`${"second pulumi up / first".padEnd(38)} ${(second / first).toFixed(2).padStart(7)}`);
+  const scale = await pulumi("preview", "--config-file", stackOf(200));
+  row("pulumi preview of 3 masters and 200 workers", scale.seconds, "s");
+  row("  memory of all its processes", scale.megabytes, "MB", 0);
+
+  // The last one, since it takes the cluster apart.
+  const plain = Number((await run("sim/enter", "tools/plain-kubeadm", "sim")).stdout);
+  row("kubeadm alone, on the same machines", plain, "s");
+  row("pulumi destroy", (await pulumi("destroy", "--yes", "--skip-preview")).seconds, "s");
+  row("first pulumi up / kubeadm alone", first / plain, "", 2);
+  row("second pulumi up / first", second / first, "", 2);
 } finally {
-  timed("sim/down");
-  rmSync(work, { recursive: true });
+  spawnSync("sim/down", { stdio: "inherit" });
+  rmSync(work, { recursive: true, force: true });
 }

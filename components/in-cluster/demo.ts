@@ -12,7 +12,7 @@ export interface DemoArgs {
   api: ClusterApi;
   /** Names the domain below which the application's hosts are. */
   config: Pick<LoadedConfig, "ingress">;
-  /** Traefik. */
+  /** Nodes that take its pods. */
   dependsOn: pulumi.Resource[];
 }
 
@@ -55,7 +55,11 @@ export class Demo extends pulumi.ComponentResource {
         metadata: {
           ...metadata,
           // Traefik passes requests to the Service, not to its pods: which of them answers is the Service's affair.
-          annotations: { "traefik.ingress.kubernetes.io/service.nativelb": "true" },
+          annotations: {
+            "traefik.ingress.kubernetes.io/service.nativelb": "true",
+            // Its pods are waited for already; that they stay its pods would be waited for ten seconds more.
+            "pulumi.com/skipAwait": "true",
+          },
         },
         spec: {
           selector: labels,

@@ -16,6 +16,8 @@ type Member = Exclude<Role, "frontend">;
  */
 export class Joining {
   private readonly keys: Record<Member, SshIdentity>;
+  /** Said once for all workers, of which there may be hundreds. */
+  private allMasters?: pulumi.Output<string>;
 
   /** @param masters every configured master; a joining node tries them in turn, so none of them is special */
   constructor(
@@ -49,6 +51,13 @@ export class Joining {
     );
   }
 
+  /** Host keys of those whom a machine asks: all masters but itself. */
+  private mastersFor(machine: Machine): pulumi.Output<string> {
+    return this.masters.includes(machine)
+      ? knownHosts(this.masters.filter((master) => master !== machine))
+      : (this.allMasters ??= knownHosts(this.masters));
+  }
+
   /** Joins a prepared machine. */
   join(machine: Machine, role: Member, opts: { dependsOn: pulumi.Resource[]; taints?: Taint[] }): remote.Command {
     const name = machine.machineName;
@@ -67,7 +76,7 @@ export class Joining {
         parameters: { ROLE: role, JOIN_USER: this.user },
         texts: {
           CONFIG: joinConfig(this.endpoint, node, role === "master"),
-          MASTERS: knownHosts(this.masters.filter((master) => master !== machine)),
+          MASTERS: this.mastersFor(machine),
         },
       },
       { parent: machine, dependsOn: opts.dependsOn },

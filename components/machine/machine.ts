@@ -77,15 +77,16 @@ export class Machine extends pulumi.ComponentResource {
 
     const vm = this.clone(name, args);
     this.identity = vm.uuid;
-    this.connection = {
+    // One value for all steps, not one a step with everything that Pulumi keeps of it.
+    this.connection = pulumi.all([args.adminKey.privateKey, this.hostKey]).apply(([privateKey, hostKey]) => ({
       host: args.address,
       user: args.user,
-      privateKey: args.adminKey.privateKey,
-      hostKey: this.hostKey,
+      privateKey,
+      hostKey,
       // A machine on a busy host boots for minutes: about ten minutes of attempts.
       dialErrorLimit: 100,
       perDialTimeout: 10,
-    };
+    }));
     const { command, stdin } = delivery(steps[this.role], 900);
     this.booted = this.command(`${name}-booted`, { create: command, stdin: pulumi.secret(stdin) }, [this.identity], {
       parent: this,
@@ -105,24 +106,22 @@ export class Machine extends pulumi.ComponentResource {
     step: MachineStep,
     opts: { parent: pulumi.Resource; dependsOn?: pulumi.Resource[] },
   ): remote.Command {
-    const { script, parameters = {}, texts = {}, stdin, again, timeoutSeconds = 300, secretOutput = false } = step;
+    const { script, parameters = {}, stdin, again, timeoutSeconds = 300, secretOutput = false } = step;
     if (!steps[this.role].some((known) => known === script)) {
       throw new Error(`machine ${this.machineName}: a ${this.role} has no step ${script}`);
     }
-    const read = stdin !== undefined || Object.keys(texts).length > 0;
+    const texts = step.texts && pulumi.output(step.texts);
     return this.command(
       name,
       {
         create: pulumi.output(parameters).apply((resolved) => stepCommand(script, resolved, timeoutSeconds)),
         // A secret as a whole, so that what it holds in base64 is not shown beside the texts themselves.
-        ...(read && {
-          stdin: pulumi.secret(
-            pulumi.all([pulumi.all(texts), stdin ?? ""]).apply(([all, rest]) => stepInput(all, rest)),
-          ),
+        ...((texts ?? stdin) !== undefined && {
+          stdin: pulumi.secret(pulumi.all([texts ?? {}, stdin ?? ""]).apply(([all, rest]) => stepInput(all, rest))),
         }),
       },
       // Nothing else of a command shows a text in a preview, and lets it change the command.
-      [this.identity, ...(Object.keys(texts).length > 0 ? [texts] : []), ...(again === undefined ? [] : [again])],
+      [this.identity, ...[texts, again].filter((shown) => shown !== undefined)],
       {
         ...opts,
         dependsOn: [this.booted, ...(opts.dependsOn ?? [])],

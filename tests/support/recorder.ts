@@ -95,7 +95,7 @@ export class Recording {
 
   /** Names of the masters, the one that makes the cluster first. */
   masters(): string[] {
-    return Object.keys((this.exports.masters?.value ?? {}));
+    return Object.keys(this.exports.masters?.value ?? {});
   }
 
   byUrn(urn: string): Declared {

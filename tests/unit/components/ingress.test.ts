@@ -72,7 +72,7 @@ describe.each([{ preview: false }, { preview: true }])(
       }
     });
 
-    test("all of the demonstration waits for Traefik", () => {
+    test("all of the demonstration waits for workers alone, and comes up beside Traefik", () => {
       const demo = recorded().resources.filter(({ parent }) => parent === recorded().get("Demo", "demo").urn);
       expect(names(demo).sort()).toEqual([
         "demo-application",
@@ -82,7 +82,8 @@ describe.each([{ preview: false }, { preview: true }])(
         "demo-service",
       ]);
       for (const { type, name } of demo) {
-        expect(before(type, name), name).toContain("ingress");
+        expect(before(type, name), name).toContain("general-labels");
+        expect(before(type, name), name).not.toContain("ingress");
       }
     });
 
