@@ -1,12 +1,14 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
+// The generated SDK is not in the repository, so that running the program against mocks needs only what npm installs.
+const resolve = { alias: { "@pulumi/vsphere": join(import.meta.dirname, "tests/support/vsphere.ts") } };
+
 export default defineConfig({
   test: {
     projects: [
       {
-        // The generated SDK is not in the repository, so that unit tests need only what npm installs.
-        resolve: { alias: { "@pulumi/vsphere": join(import.meta.dirname, "tests/support/vsphere.ts") } },
+        resolve,
         test: {
           name: "unit",
           include: ["tests/unit/**/*.test.ts"],
@@ -16,7 +18,7 @@ export default defineConfig({
           testTimeout: 120_000,
         },
       },
-      { test: { name: "charts", include: ["tests/charts/**/*.test.ts"], testTimeout: 120_000 } },
+      { resolve, test: { name: "charts", include: ["tests/charts/**/*.test.ts"], testTimeout: 120_000 } },
       {
         test: {
           name: "e2e",

@@ -208,7 +208,19 @@ function chartValues({ config, consul, dynamic, nodePorts, trusted }: TraefikIng
   // file provider: without it no route of any source would be served, and a file is refused whole for one mistake in it.
   const middlewares = [`${namespace}-${retryMiddleware}@kubernetescrd`];
   const proxyProtocol = { trustedIPs: trusted.map(({ address }) => `${address}/32`) };
+  const entryPoint = (nodePort: number, http: object) => ({
+    nodePort,
+    // Serves routes that name no entry point.
+    asDefault: true,
+    proxyProtocol,
+    transport: {
+      // Seconds. A pod that is told to stop serves on until nobody sends it anything new, then ends what it has begun.
+      lifeCycle: { requestAcceptGraceTimeout: 10, graceTimeOut: 20 },
+    },
+    http: { middlewares, ...http },
+  });
   return {
+    global: { checkNewVersion: false },
     deployment: {
       ...(config.replicas === undefined ? { kind: "DaemonSet" } : { kind: "Deployment", replicas: config.replicas }),
       readinessPath,
@@ -219,13 +231,15 @@ function chartValues({ config, consul, dynamic, nodePorts, trusted }: TraefikIng
       topologySpreadConstraints: [spread],
       podDisruptionBudget: { enabled: true, maxUnavailable: 1 },
     }),
+    // It takes a moment from the first routes to all of them.
+    readinessProbe: { initialDelaySeconds: 3, periodSeconds: 2, timeoutSeconds: 3, failureThreshold: 2 },
     ingressClass: { enabled: true, isDefaultClass: true, name: "traefik" },
     ingressRoute: {
       // A route of Kubernetes like any other: a pod that answers here has read its routes.
       healthcheck: { enabled: true, matchRule: `Path(\`${readinessPath}\`)` },
       dashboard: {
         enabled: true,
-        matchRule: `Host(\`${ownHosts({ ingress: config }).dashboard}\`)`,
+        matchRule: `Host(\`${ownHosts({ ingress: config }).dashboard}\`) && (PathPrefix(\`/dashboard\`) || PathPrefix(\`/api\`))`,
         entryPoints: ["websecure"],
         middlewares: [{ name: "dashboard-login" }],
       },
@@ -238,15 +252,13 @@ function chartValues({ config, consul, dynamic, nodePorts, trusted }: TraefikIng
     tlsStore: { default: { defaultCertificate: { secretName: "default-certificate" } } },
     logs: { general: { format: "json" }, access: { enabled: true, format: "json" } },
     ports: {
-      web: {
-        nodePort: nodePorts.http,
-        proxyProtocol,
-        middlewares,
-        ...(config.redirectToHttps && {
-          redirections: { entryPoint: { to: "websecure", scheme: "https", permanent: true } },
-        }),
-      },
-      websecure: { nodePort: nodePorts.https, proxyProtocol, middlewares, tls: { enabled: true } },
+      web: entryPoint(
+        nodePorts.http,
+        config.redirectToHttps
+          ? { redirections: { entryPoint: { to: "websecure", scheme: "https", permanent: true } } }
+          : {},
+      ),
+      websecure: entryPoint(nodePorts.https, { tls: { enabled: true } }),
     },
     service: {
       type: "NodePort",

@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { vary } from "../support/configs";
+import { validConfig, vary } from "../support/configs";
+import { recordOnce } from "../support/recorder";
 import { refusal, render, renderText, runHelm, type Chart, type KubernetesObject, type Values } from "./render";
 
 const root = join(__dirname, "..", "..");
@@ -103,6 +104,32 @@ describe.each(cases)("$chart with $name", ({ chart, values }) => {
   });
 });
 
+describe("what the program gives", () => {
+  const recorded = recordOnce(vary(validConfig(), { ingress: { replicas: 2, redirectToHttps: true } }));
+  const values = (name: string) => recorded().release(name).inputs.values as Values;
+
+  test.each([
+    ["consul", "consul"],
+    ["traefik", "ingress"],
+  ] as const)("is what the chart %s takes", (chart, name) => {
+    expect(() => render(chart, values(name))).not.toThrow();
+  });
+
+  test("leaves a pod of Traefik that stops the time to finish", () => {
+    const { template } = workload(render("traefik", values("ingress")));
+    const args = template.spec.containers[0]?.args ?? [];
+    for (const entryPoint of ["web", "websecure"]) {
+      const seconds = ["requestAcceptGraceTimeout", "graceTimeOut"].map((key) =>
+        Number(
+          args.find((arg) => arg.startsWith(`--entryPoints.${entryPoint}.transport.lifeCycle.${key}=`))?.split("=")[1],
+        ),
+      );
+      expect(Math.min(...seconds)).toBeGreaterThan(0);
+      expect(template.spec.terminationGracePeriodSeconds).toBeGreaterThan(seconds.reduce((sum, value) => sum + value));
+    }
+  });
+});
+
 describe("consul", () => {
   test("three servers find a place on fewer nodes", () => {
     const { affinity, topologySpreadConstraints } = workload(render("consul", {})).template.spec;
@@ -135,19 +162,6 @@ describe("consul", () => {
 describe("traefik", () => {
   const args = (values: Values) => workload(render("traefik", values)).template.spec.containers[0]?.args ?? [];
 
-  test("a stopping pod has the time that it was given to finish", () => {
-    const { terminationGracePeriodSeconds } = workload(render("traefik", {})).template.spec;
-    const seconds = ["requestAcceptGraceTimeout", "graceTimeOut"].map((key) =>
-      Number(
-        args({})
-          .find((arg) => arg.startsWith(`--entryPoints.web.transport.lifeCycle.${key}=`))
-          ?.split("=")[1],
-      ),
-    );
-    expect(Math.min(...seconds)).toBeGreaterThan(0);
-    expect(terminationGracePeriodSeconds).toBeGreaterThan(seconds.reduce((sum, value) => sum + value));
-  });
-
   test("runs once on each node as a DaemonSet", () => {
     const objects = render("traefik", vary(full("traefik"), { deployment: { kind: "DaemonSet" } }));
     expect(ofKind(objects, "DaemonSet")[0]?.spec).toMatchObject({ updateStrategy: { type: "RollingUpdate" } });
@@ -167,10 +181,16 @@ describe("traefik", () => {
         "--entryPoints.web.proxyProtocol.trustedIPs=10.20.0.10/32,10.20.0.21/32",
         "--entryPoints.web.http.redirections.entryPoint.to=:443",
         "--entryPoints.web.http.middlewares=traefik-retry@kubernetescrd",
+        "--entryPoints.web.transport.respondingTimeouts.readTimeout=10m",
+        "--entryPoints.websecure.transport.respondingTimeouts.readTimeout=10m",
         "--entryPoints.websecure.http.tls=true",
         "--providers.consul.endpoints=consul-ui.consul.svc:443",
       ]),
     );
+  });
+
+  test("serves no metrics when told so by the null that the official chart takes", () => {
+    expect(args({ metrics: { prometheus: null } }).join()).not.toContain("metrics.prometheus");
   });
 
   test("exposes what is to be exposed, on the node ports it is told", () => {
@@ -206,7 +226,19 @@ describe("values that are refused, by name", () => {
     ["traefik", "replicas", { deployment: { replicas: 0 } }],
     ["traefik", "nodePort", { ports: { web: { nodePort: "30080" } } }],
     ["traefik", "trustedIps", { ports: { web: { proxyProtocol: { trustedIps: [] } } } }],
-    ["traefik", "redirections.entryPoint.to", { ports: { web: { redirections: { entryPoint: { to: "nowhere" } } } } }],
+    [
+      "traefik",
+      "redirections.entryPoint.to",
+      { ports: { web: { http: { redirections: { entryPoint: { to: "nowhere" } } } } } },
+    ],
+    ["traefik", "maxSurges", { updateStrategy: { rollingUpdate: { maxSurges: 1 } } }],
+    // Where charts before 39 had them, and how charts after 39 have them.
+    ["traefik", "middlewares", { ports: { web: { middlewares: [] } } }],
+    ["traefik", "tls", { ports: { websecure: { tls: { enabled: true } } } }],
+    ["traefik", "redirections", { ports: { web: { redirections: {} } } }],
+    ["traefik", "globalArguments", { globalArguments: [] }],
+    ["traefik", "accessLog", { accessLog: { enabled: true } }],
+    ["traefik", "content", { providers: { file: { content: { http: {} } } } }],
     ["traefik", "type", { volumes: [{ name: "a", mountPath: "/a", type: "hostPath" }] }],
   ];
   test.each(refused)("%s: %s", (chart, key, values) => {

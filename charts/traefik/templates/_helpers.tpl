@@ -23,8 +23,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{/* Traefik's arguments, a YAML list. */}}
 {{- define "traefik.arguments" -}}
-{{- range .Values.globalArguments }}
-- {{ . | quote }}
+{{- range $key, $value := .Values.global }}
+- {{ printf "--global.%s=%v" $key $value | quote }}
 {{- end }}
 {{- range $name, $port := .Values.ports }}
 {{- $entryPoint := printf "--entryPoints.%s" $name }}
@@ -38,23 +38,25 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- with $port.forwardedHeaders }}
 - {{ printf "%s.forwardedHeaders.trustedIPs=%s" $entryPoint (join "," .trustedIPs) | quote }}
 {{- end }}
-{{- with (($port.transport).lifeCycle) }}
-{{- range $key, $value := . }}
-- {{ printf "%s.transport.lifeCycle.%s=%v" $entryPoint $key $value | quote }}
+{{- range $group, $times := $port.transport }}
+{{- range $key, $value := $times }}
+- {{ printf "%s.transport.%s.%s=%v" $entryPoint $group $key $value | quote }}
 {{- end }}
 {{- end }}
-{{- with (($port.redirections).entryPoint) }}
-{{- $target := index $.Values.ports .to | required (printf "ports.%s.redirections.entryPoint.to: got %q, want the name of another port" $name .to) }}
+{{- with $port.http }}
+{{- with ((.redirections).entryPoint) }}
+{{- $target := index $.Values.ports .to | required (printf "ports.%s.http.redirections.entryPoint.to: got %q, want the name of another port" $name .to) }}
 {{- /* By the port that clients use: by name it would be the container's. */}}
 - {{ printf "%s.http.redirections.entryPoint.to=:%d" $entryPoint (int $target.exposedPort) | quote }}
 - {{ printf "%s.http.redirections.entryPoint.scheme=%s" $entryPoint (.scheme | default "https") | quote }}
 - {{ printf "%s.http.redirections.entryPoint.permanent=%t" $entryPoint (.permanent | default false) | quote }}
 {{- end }}
-{{- with $port.middlewares }}
+{{- with .middlewares }}
 - {{ printf "%s.http.middlewares=%s" $entryPoint (join "," .) | quote }}
 {{- end }}
-{{- if ($port.tls).enabled }}
+{{- if (.tls).enabled }}
 - {{ printf "%s.http.tls=true" $entryPoint | quote }}
+{{- end }}
 {{- end }}
 {{- end }}
 - --api.dashboard=true

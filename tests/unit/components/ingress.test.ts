@@ -21,7 +21,12 @@ interface Values extends Record<string, unknown> {
   topologySpreadConstraints?: { topologyKey: string; whenUnsatisfiable: string }[];
   ports: Record<
     "web" | "websecure",
-    { nodePort: number; proxyProtocol: unknown; middlewares: string[]; redirections?: unknown }
+    {
+      nodePort: number;
+      proxyProtocol: unknown;
+      transport: unknown;
+      http: { middlewares: string[]; redirections?: unknown };
+    }
   >;
   providers: { file: { content: string } };
 }
@@ -271,7 +276,7 @@ describe("Traefik", () => {
   });
 
   test("answers in clear too, if the configuration does not say otherwise", () => {
-    expect(values(recorded()).ports.web).not.toHaveProperty("redirections");
+    expect(values(recorded()).ports.web.http).not.toHaveProperty("redirections");
   });
 
   test("reads routes of the configuration and of the demonstration beside the files of the chart", () => {
@@ -288,8 +293,8 @@ describe("Traefik", () => {
       metadata: { name: "retry", namespace: "traefik" },
       spec: { retry: { attempts: 4 } },
     });
-    for (const { middlewares } of [ports.web, ports.websecure]) {
-      expect(middlewares).toEqual(["traefik-retry@kubernetescrd"]);
+    for (const { http } of [ports.web, ports.websecure]) {
+      expect(http.middlewares).toEqual(["traefik-retry@kubernetescrd"]);
     }
   });
 
@@ -320,7 +325,10 @@ describe("Traefik", () => {
   test("its dashboard and Consul's web interface have host names of their own", () => {
     expect(values(recorded())).toMatchObject({
       ingressRoute: {
-        dashboard: { matchRule: "Host(`traefik.apps.example.org`)", middlewares: [{ name: "dashboard-login" }] },
+        dashboard: {
+          matchRule: "Host(`traefik.apps.example.org`) && (PathPrefix(`/dashboard`) || PathPrefix(`/api`))",
+          middlewares: [{ name: "dashboard-login" }],
+        },
       },
     });
     expect(recorded().get("IngressRoute", "ingress-consul-route").inputs).toMatchObject({
@@ -373,10 +381,10 @@ describe("a number of Traefik's pods and HTTPS for all", () => {
   });
 
   test("send a client from port 80 to port 443", () => {
-    expect(values(recorded()).ports.web.redirections).toEqual({
+    expect(values(recorded()).ports.web.http.redirections).toEqual({
       entryPoint: { to: "websecure", scheme: "https", permanent: true },
     });
-    expect(values(recorded()).ports.websecure).not.toHaveProperty("redirections");
+    expect(values(recorded()).ports.websecure.http).not.toHaveProperty("redirections");
   });
 });
 
