@@ -1,4 +1,5 @@
 import { contains, hasNoHostBits, isNetworkOrBroadcast, overlap, parseNetwork } from "./addresses";
+import { chartProblems } from "./chart-problems";
 import { ingressProblems } from "./ingress-problems";
 import { routeProblems } from "../routes/problems";
 import type { Problem } from "./problem";
@@ -23,6 +24,7 @@ export function findProblems(config: StackConfig, now = new Date()): Problem[] {
     ...placementProblems(config, nodes),
     ...highAvailabilityProblems(config),
     ...versionProblems(config),
+    ...chartProblems(config),
     ...ingressProblems(config, now),
     ...routeProblems(config),
   ];

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { dnsLabelForm, dnsNameForm, dnsNameLength } from "./dns-names";
-import { defaultKubernetesVersion } from "./versions";
+import { defaultKubernetesVersion, fittingCharts } from "./versions";
 
 /** A DNS label (RFC 1123): it becomes a virtual machine's name, a host name and a node name. */
 const dnsLabel = z.string().regex(dnsLabelForm, {
@@ -10,8 +10,11 @@ const ipv4 = z.ipv4({ error: "an IPv4 address such as 192.0.2.10" });
 const cidr = z.cidrv4({ error: "an IPv4 network such as 192.0.2.0/24" });
 const text = z.string({ error: "a text" }).min(1, { error: "a text that is not empty" });
 
-const fullVersionHint = { error: `a full version in quotes such as "${defaultKubernetesVersion}"` };
-const fullVersion = z.string(fullVersionHint).regex(/^\d+\.\d+\.\d+$/, fullVersionHint);
+/** A version with its patch level. */
+const fullVersion = (example: string) => {
+  const hint = { error: `a full version in quotes such as "${example}"` };
+  return z.string(hint).regex(/^\d+\.\d+\.\d+$/, hint);
+};
 
 const machineSize = {
   /** Virtual CPUs of each machine. */
@@ -62,19 +65,19 @@ const domain = dnsName({ error: "a domain name such as apps.example.org, in lowe
 const quantity = z.string().regex(/^[1-9]\d*(Mi|Gi|Ti)$/, { error: "a size such as 1Gi" });
 
 /** A Helm release: from charts/ of this project, or the official chart. */
-const release = {
-  /** The official chart instead of the one in charts/. It gets the same values. */
+const release = ({ example }: { example: string }) => ({
+  /** The official chart instead of the one in charts/. It gets the same values; charts/README.md says which releases take them. */
   chart: z
     .strictObject({
       /** URL of the chart repository. */
       repository: z.url({ protocol: /^https$/, error: "an https URL" }),
       /** Version of the chart, exact. */
-      version: text,
+      version: fullVersion(example),
     })
     .optional(),
   /** Merged over the values that this project gives the chart: mappings key by key; a list takes the place of the project's. */
   values: overrides,
-};
+});
 
 /**
  * The whole configuration of a stack (`Pulumi.<stack>.yaml`, namespace `esxi-k8s`).
@@ -133,7 +136,7 @@ export const stackConfig = z.strictObject({
 
   kubernetes: z
     .strictObject({
-      version: fullVersion.default(defaultKubernetesVersion),
+      version: fullVersion(defaultKubernetesVersion).default(defaultKubernetesVersion),
       /**
        * `packages`: containerd, kubeadm, kubelet and kubectl come from the package repositories when a machine
        * first boots. `preinstalled`: the template already holds them.
@@ -229,7 +232,7 @@ export const stackConfig = z.strictObject({
        * Whatever else is in the store belongs to those who put it there, and is left alone.
        */
       kv: z.record(kvKey, z.string()).default({}),
-      ...release,
+      ...release(fittingCharts.consul),
     })
     .prefault({}),
 
@@ -251,7 +254,7 @@ export const stackConfig = z.strictObject({
       certificate: text.optional(),
       /** Routers, services and middlewares of Traefik's file provider (`http:`, `tcp:`, `udp:`, `tls:`). */
       dynamic: z.strictObject({ http: section, tcp: section, udp: section, tls: section }).default({}),
-      ...release,
+      ...release(fittingCharts.traefik),
     })
     .prefault({}),
 

@@ -17,3 +17,12 @@ export const localPathProvisionerVersion = "0.0.30";
 
 /** A shell for what prepares volumes, and the demonstration's web server. */
 export const busyboxVersion = "1.36";
+
+/**
+ * Releases of the official charts that fit: they install the minor of the component that charts/ has, and take the values of this
+ * program. How that was read stands in docs/decisions/0008-helm-releases.md.
+ */
+export const fittingCharts = {
+  consul: { component: "1.22", range: "1.9", example: "1.9.10" },
+  traefik: { component: "3.6", range: "39", example: "39.0.8" },
+} as const;

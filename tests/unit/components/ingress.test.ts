@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { parse } from "yaml";
-import { validConfig, vary, type RawConfig } from "../../support/configs";
+import { fittingCharts } from "../../../config/versions";
+import { readYaml, validConfig, vary, type RawConfig } from "../../support/configs";
 import {
   consulTokenOf,
   issuedCertificate,
@@ -472,20 +474,28 @@ describe("charts", () => {
     }
   });
 
+  test.each(["consul", "traefik"] as const)("of %s: those that fit are known for the minor that is pinned", (chart) => {
+    const path = join(__dirname, "..", "..", "..", "charts", chart, "Chart.yaml");
+    const { appVersion } = readYaml(path) as { appVersion: string };
+    const { component, range, example } = fittingCharts[chart];
+    expect(appVersion.replace(/^v/, "")).toMatch(new RegExp(`^${component.replaceAll(".", "[.]")}[.][0-9]+$`));
+    expect(example.startsWith(`${range}.`)).toBe(true);
+  });
+
   test("are the official ones where the configuration says so, with the same values", async () => {
     const official: RawConfig = {
-      consul: { chart: { repository: "https://helm.releases.hashicorp.com", version: "1.9.0" } },
-      ingress: { chart: { repository: "https://traefik.github.io/charts", version: "37.4.0" } },
+      consul: { chart: { repository: "https://helm.releases.hashicorp.com", version: "1.9.10" } },
+      ingress: { chart: { repository: "https://traefik.github.io/charts", version: "39.0.8" } },
     };
     const [ours, theirs] = [await runProgram(validConfig()), await runProgram(vary(validConfig(), official))];
     expect(theirs.release("consul").inputs).toMatchObject({
       chart: "consul",
-      version: "1.9.0",
+      version: "1.9.10",
       repositoryOpts: { repo: "https://helm.releases.hashicorp.com" },
     });
     expect(theirs.release("ingress").inputs).toMatchObject({
       chart: "traefik",
-      version: "37.4.0",
+      version: "39.0.8",
       repositoryOpts: { repo: "https://traefik.github.io/charts" },
     });
     for (const name of ["consul", "ingress"]) {
