@@ -216,6 +216,7 @@ function chartValues({ config, consul, dynamic, nodePorts, trusted }: TraefikIng
     transport: {
       // Seconds. A pod that is told to stop serves on until nobody sends it anything new, then ends what it has begun.
       lifeCycle: { requestAcceptGraceTimeout: 10, graceTimeOut: 20 },
+      ...(config.readTimeout !== undefined && { respondingTimeouts: { readTimeout: config.readTimeout } }),
     },
     http: { middlewares, ...http },
   });

@@ -62,6 +62,8 @@ const kvKey = z.string().regex(/^(?!esxi-k8s\/)[^/\s\p{Cc}][^\s\p{Cc}]*$/u, {
 /** A DNS name of one or more labels. */
 const dnsName = (hint: { error: string }) => z.string().max(dnsNameLength, hint).regex(dnsNameForm, hint);
 const domain = dnsName({ error: "a domain name such as apps.example.org, in lower case" });
+const durationHint = { error: "a duration in hours, minutes and seconds such as 90s, 10m or 1h30m; 0s for no limit" };
+const duration = z.string(durationHint).regex(/^(?=.)(\d{1,4}h)?(\d{1,5}m)?(\d{1,6}s)?$/, durationHint);
 const quantity = z.string().regex(/^[1-9]\d*(Mi|Gi|Ti)$/, { error: "a size such as 1Gi" });
 
 /** A Helm release: from charts/ of this project, or the official chart. */
@@ -247,6 +249,11 @@ export const stackConfig = z.strictObject({
       replicas: z.int().min(1).optional(),
       /** Answer every request on port 80 with a redirect to HTTPS. Default false. */
       redirectToHttps: z.boolean().default(false),
+      /**
+       * How long a client may take to send a request with all of its body: an upload that takes longer is cut off. 0s for no limit.
+       * Default: Traefik's own, 60s.
+       */
+      readTimeout: duration.optional(),
       /**
        * Certificate in PEM, its chain behind it, for host names that bring none of their own; its key is
        * `ingressCertificateKey`. Default: one for `domain` and the names below it, from an authority of the stack's own.

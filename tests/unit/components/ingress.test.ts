@@ -277,6 +277,13 @@ describe("Traefik", () => {
     expect(text).toContain("server worker-1 10.20.0.31:31443 check send-proxy-v2\n");
   });
 
+  test("leaves it to Traefik how long a request may take, if the configuration says nothing", () => {
+    const { web, websecure } = values(recorded()).ports;
+    for (const { transport } of [web, websecure]) {
+      expect(transport).toEqual({ lifeCycle: { requestAcceptGraceTimeout: 10, graceTimeOut: 20 } });
+    }
+  });
+
   test("answers in clear too, if the configuration does not say otherwise", () => {
     expect(values(recorded()).ports.web.http).not.toHaveProperty("redirections");
   });
@@ -364,8 +371,17 @@ describe("Traefik", () => {
   });
 });
 
-describe("a number of Traefik's pods and HTTPS for all", () => {
-  const recorded = recordOnce(vary(validConfig(), { ingress: { replicas: 2, redirectToHttps: true } }));
+describe("a number of Traefik's pods, HTTPS for all and long uploads", () => {
+  const recorded = recordOnce(
+    vary(validConfig(), { ingress: { replicas: 2, redirectToHttps: true, readTimeout: "10m" } }),
+  );
+
+  test("give uploads the time that the configuration says, on both ports", () => {
+    const { web, websecure } = values(recorded()).ports;
+    for (const { transport } of [web, websecure]) {
+      expect(transport).toMatchObject({ lifeCycle: {}, respondingTimeouts: { readTimeout: "10m" } });
+    }
+  });
 
   test("make a Deployment, one pod on a node at most, of which one may be away", () => {
     const { deployment, topologySpreadConstraints, podDisruptionBudget } = values(recorded());
