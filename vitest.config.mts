@@ -16,9 +16,13 @@ export default defineConfig({
           isolate: false,
           // Some start a shell a hundred times; a slow machine is no failure.
           testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
-      { resolve, test: { name: "charts", include: ["tests/charts/**/*.test.ts"], testTimeout: 120_000 } },
+      {
+        resolve,
+        test: { name: "charts", include: ["tests/charts/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 },
+      },
       {
         test: {
           name: "e2e",
