@@ -74,11 +74,11 @@ test-e2e: ## end-to-end tests on a simulated lab of their own
 lint: ## types, ESLint, Prettier, shellcheck
 	node tests/run.mjs lint
 
-crds: ## write what Traefik's objects and routes may hold to charts/crds and routes/, generated from its source
+crds: ## write what Traefik's objects and routes may hold to charts/traefik-crds and routes/, generated from its source
 	sim/toolchain/build traefik
-	rm -f charts/crds/*
+	rm -f charts/traefik-crds/definitions/*
 	generated=$$(dirname "$$(sim/toolchain/build --print traefik)") && \
-		cp "$$generated"/crds/*.yaml charts/crds/ && cp "$$generated/dynamic.json" routes/traefik-dynamic.json
+		cp "$$generated"/crds/*.yaml charts/traefik-crds/definitions/ && cp "$$generated/dynamic.json" routes/traefik-dynamic.json
 
 bench: node_modules ## a whole pulumi up against what kubeadm alone needs in it, in one run
 	node tools/bench.mjs

@@ -33,11 +33,10 @@ export interface TraefikIngressArgs {
   dependsOn: pulumi.Resource[];
 }
 
-/** A CustomResourceDefinition as its file holds it. */
-type Definition = k8s.apiextensions.v1.CustomResourceDefinitionArgs & { spec: { names: { plural: string } } };
-
 const charts = join(__dirname, "..", "charts");
 const namespace = "traefik";
+/** The definitions of Traefik's objects, generated from its source by `make crds`. */
+const definitionsChart = "traefik-crds";
 const apiVersion = "traefik.io/v1alpha1";
 const dashboardUser = "admin";
 const readinessPath = "/ready";
@@ -71,13 +70,17 @@ export class TraefikIngress extends pulumi.ComponentResource {
     const { api, config, consul } = args;
     const hosts = ownHosts({ ingress: config });
     const inCluster = api.inCluster(this, args.dependsOn);
-    const definitions = customResourceDefinitions().map(
-      (definition) =>
-        new k8s.apiextensions.v1.CustomResourceDefinition(
-          `${name}-${definition.spec.names.plural}`,
-          definition,
-          inCluster,
-        ),
+    // In a release of their own, which upgrades them: of those that a chart brings beside its templates, Helm does not. They need no node.
+    const definitions = release(
+      `${name}-definitions`,
+      {
+        chart: definitionsChart,
+        namespace: restrictedNamespace(`${name}-definitions-namespace`, definitionsChart, api.inCluster(this)),
+        api,
+        config: { values: {} },
+        values: {},
+      },
+      { parent: this, dependsOn: [] },
     );
     const space = restrictedNamespace(`${name}-namespace`, namespace, inCluster);
     const secret = (suffix: string, type: string, stringData: Record<string, pulumi.Input<string>>) =>
@@ -115,7 +118,7 @@ export class TraefikIngress extends pulumi.ComponentResource {
         metadata: { name: "dashboard-login", namespace: space.metadata.name },
         spec: { basicAuth: { secret: "dashboard-users", removeHeader: true } },
       },
-      { ...inCluster, dependsOn: [...definitions, ...secrets] },
+      { ...inCluster, dependsOn: [definitions, ...secrets] },
     );
     const retry = new k8s.apiextensions.CustomResource(
       `${name}-retry`,
@@ -125,19 +128,19 @@ export class TraefikIngress extends pulumi.ComponentResource {
         metadata: { name: retryMiddleware, namespace: space.metadata.name },
         spec: { retry: { attempts: 4 } },
       },
-      { ...inCluster, dependsOn: definitions },
+      { ...inCluster, dependsOn: [...args.dependsOn, definitions] },
     );
     const traefik = release(
       name,
       { chart: "traefik", namespace: space, api, config, values: chartValues(args) },
-      { parent: this, dependsOn: [...definitions, ...secrets, login, retry, ...(consul?.ready ?? [])] },
+      { parent: this, dependsOn: [definitions, ...secrets, login, retry, ...(consul?.ready ?? [])] },
     );
     this.ready = [traefik];
 
     if (consul) {
       this.consulUrl = `https://${hosts.consul}/ui/`;
       this.ready.push(
-        this.expose(name, hosts.consul, consul, { ...inCluster, dependsOn: [...definitions, ...consul.ready] }),
+        this.expose(name, hosts.consul, consul, { ...inCluster, dependsOn: [definitions, ...consul.ready] }),
       );
     }
     this.registerOutputs({ dashboardUrl: this.dashboardUrl, consulUrl: this.consulUrl });
@@ -308,11 +311,6 @@ function literal(text: string): string {
 /** What charts/traefik/dynamic/ holds. */
 function dynamicFiles(): Record<string, unknown> {
   return yamlFiles<Record<string, unknown>>(join(charts, "traefik", "dynamic")).reduce(merge, {});
-}
-
-/** The definitions of Traefik's objects, generated from its source by `make crds`. */
-function customResourceDefinitions(): Definition[] {
-  return yamlFiles<Definition>(join(charts, "crds"));
 }
 
 /** What the files of a folder hold, in the order of their names. */

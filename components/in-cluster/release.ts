@@ -44,7 +44,7 @@ export function release(
       name: chart,
       namespace: namespace.metadata.name,
       values: healed(args, opts.dependsOn).apply(() => merge(args.values, config.values)),
-      // Definitions of Traefik's objects are resources of their own: Helm never upgrades those that a chart brings.
+      // Definitions of Traefik's objects are a release of their own: Helm never upgrades those that a chart brings beside its templates.
       skipCrds: true,
       // Seconds. Pulling the images is part of it.
       timeout: 600,

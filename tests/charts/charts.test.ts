@@ -259,7 +259,7 @@ test("the shape of Traefik's dynamic configuration is the one that its source gi
 });
 
 describe("definitions of Traefik's objects", () => {
-  const folder = join(root, "charts", "crds");
+  const folder = join(root, "charts", "traefik-crds", "definitions");
   const files = readdirSync(folder).sort();
 
   test("are those that its source gives; `make crds` writes them", () => {
@@ -267,6 +267,21 @@ describe("definitions of Traefik's objects", () => {
     expect(readdirSync(generated).sort()).toEqual(files);
     for (const file of files) {
       expect(readFileSync(join(folder, file), "utf8")).toBe(readFileSync(join(generated, file), "utf8"));
+    }
+  });
+
+  test("are all in the chart, and stay when its release goes", () => {
+    const rendered = render("traefik-crds", {});
+    expect(rendered).toHaveLength(files.length);
+    for (const file of files) {
+      const definition = parse(readFileSync(join(folder, file), "utf8")) as KubernetesObject;
+      expect(rendered.find(({ metadata }) => metadata.name === definition.metadata.name)).toEqual({
+        ...definition,
+        metadata: {
+          ...definition.metadata,
+          annotations: { ...definition.metadata.annotations, "helm.sh/resource-policy": "keep" },
+        },
+      });
     }
   });
 

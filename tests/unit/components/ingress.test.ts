@@ -63,20 +63,28 @@ describe.each([{ preview: false }, { preview: true }])(
     });
 
     test("Traefik waits for the definitions of its objects, its secrets and Consul's entries", () => {
-      const definitions = names(recorded().ofType("CustomResourceDefinition"));
-      expect(definitions).toHaveLength(10);
       const secrets = ["ingress-default-certificate", "ingress-dashboard-users", "ingress-consul"];
       expect(before("Release", "ingress")).toEqual(
-        expect.arrayContaining([...definitions, ...secrets, "ingress-dashboard-login", "consul-entries", "consul-acl"]),
+        expect.arrayContaining([
+          "ingress-definitions",
+          ...secrets,
+          "ingress-dashboard-login",
+          "consul-entries",
+          "consul-acl",
+        ]),
       );
     });
 
     test("objects of Traefik's kinds wait for their definitions", () => {
       for (const { type, name } of recorded().resources.filter((it) => it.type.startsWith("kubernetes:traefik.io/"))) {
-        expect(before(type, name), name).toEqual(
-          expect.arrayContaining(names(recorded().ofType("CustomResourceDefinition"))),
-        );
+        expect(before(type, name), name).toContain("ingress-definitions");
       }
+    });
+
+    test("definitions wait for the API alone", () => {
+      const steps = recorded().stepsBefore(recorded().release("ingress-definitions"));
+      expect(steps).toContain("control-plane-kubeconfig");
+      expect(steps.filter((step) => step.endsWith("-join"))).toEqual([]);
     });
 
     test("all of the demonstration waits for workers alone, and comes up beside Traefik", () => {
@@ -445,7 +453,6 @@ describe("what is disabled", () => {
     const recording = await runProgram(vary(validConfig(), { ingress: off }));
     expect(String(readStep(recording.command("haproxy-1-haproxy")).texts.CONFIG)).not.toContain("send-proxy");
     expect(kinds(recording)).not.toContain("TraefikIngress");
-    expect(kinds(recording)).not.toContain("CustomResourceDefinition");
     expect(recording.exports.consulUrl?.value).toBeUndefined();
     expect(recording.exports.consulToken?.value).toBe(consulTokenOf("consul-editor-token"));
     expect(recording.exports.ingressHosts?.value).toEqual({ kubernetes: [], file: [], consul: [] });
@@ -543,9 +550,9 @@ describe("revisions that an interrupted run left pending", () => {
         return Promise.resolve({ items: [] });
       },
     });
-    expect(recording.apiClients).toEqual([kubeconfigText, kubeconfigText]);
+    expect(recording.apiClients).toEqual([kubeconfigText, kubeconfigText, kubeconfigText]);
     expect(asked.sort()).toEqual(
-      ["consul", "traefik"].flatMap((namespace) =>
+      ["consul", "traefik-crds", "traefik"].flatMap((namespace) =>
         ["configmaps", "secrets"].map((kind) => `GET /api/v1/namespaces/${namespace}/${kind}`),
       ),
     );

@@ -171,7 +171,7 @@ test("the authority's key goes nowhere but to what issues certificates", () => {
 
 test("the values of Helm releases hold no secret, marked or not", () => {
   const releases = recorded().ofType("Release");
-  expect(releases.map(({ name }) => name).sort()).toEqual(["consul", "ingress"]);
+  expect(releases.map(({ name }) => name).sort()).toEqual(["consul", "ingress", "ingress-definitions"]);
   for (const release of releases) {
     expect(release.secrets, release.name).toEqual([]);
     expect(leaks(release.name, release.inputs, [], "clear")).toEqual([]);
