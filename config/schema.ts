@@ -64,7 +64,10 @@ const dnsName = (hint: { error: string }) => z.string().max(dnsNameLength, hint)
 const domain = dnsName({ error: "a domain name such as apps.example.org, in lower case" });
 const durationHint = { error: "a duration in hours, minutes and seconds such as 90s, 10m or 1h30m; 0s for no limit" };
 const duration = z.string(durationHint).regex(/^(?=.)(\d{1,4}h)?(\d{1,5}m)?(\d{1,6}s)?$/, durationHint);
-const quantity = z.string().regex(/^[1-9]\d*(Mi|Gi|Ti)$/, { error: "a size such as 1Gi" });
+/** What Kubernetes takes for a size, without its exponents. */
+const quantity = z
+  .string()
+  .regex(/^(?!0*(\.0*)?[A-Za-z]*$)\d+(\.\d+)?(k|Ki|[MGTPE]i?)?$/, { error: "a size such as 1Gi" });
 
 /** A Helm release: from charts/ of this project, or the official chart. */
 const release = ({ example }: { example: string }) => ({
@@ -88,7 +91,9 @@ const release = ({ example }: { example: string }) => ({
 export const stackConfig = z.strictObject({
   vcenter: z.strictObject({
     /** Host name or address of vCenter, without a scheme; a port may follow a colon. */
-    server: text,
+    server: z.string().regex(/^([A-Za-z0-9]([-\w.]*[A-Za-z0-9])?|\[[\da-f:]+\])(:\d{1,5})?$/i, {
+      error: "a host name or an address such as vcenter.example.org, without a scheme and a path",
+    }),
     /** Account that may clone, power and delete virtual machines. */
     user: text,
     /** Name of the datacenter that holds hosts and template. */
@@ -130,9 +135,9 @@ export const stackConfig = z.strictObject({
     gateway: ipv4,
     /** Resolvers of the machines, at most three as in resolv.conf. */
     dns: z.array(ipv4).max(3).default([]),
-    /** Addresses of pods. Default 10.244.0.0/16. */
+    /** Addresses of pods, /8 or smaller: a /24 for each node. Default 10.244.0.0/16. */
     podCidr: cidr.default("10.244.0.0/16"),
-    /** Virtual addresses of services. Default 10.96.0.0/12. */
+    /** Virtual addresses of services, from /12 to /28. Default 10.96.0.0/12. */
     serviceCidr: cidr.default("10.96.0.0/12"),
   }),
 
@@ -146,9 +151,9 @@ export const stackConfig = z.strictObject({
       install: z.enum(["packages", "preinstalled"]).default("packages"),
       /** flannel's backend: `vxlan` works everywhere, `host-gw` is faster and needs all nodes in one subnet. */
       flannelBackend: z.enum(["vxlan", "host-gw"]).default("vxlan"),
-      /** Further names or addresses for the API server's certificate. */
+      /** Further names (also `*.example.org`) or addresses for the API server's certificate. */
       apiServerCertSANs: z.array(text).default([]),
-      /** Checks of kubeadm to skip, by kubeadm's names. */
+      /** Checks of kubeadm to skip, by kubeadm's names such as `NumCPU`; `all` alone skips all. */
       ignorePreflightErrors: z.array(text).default([]),
       /** Merged over the rendered KubeletConfiguration (kubelet.config.k8s.io/v1beta1). */
       kubelet: overrides,
@@ -211,7 +216,7 @@ export const stackConfig = z.strictObject({
         /** Folder on every node that receives the volumes of `local-path`. */
         path: z
           .string()
-          .regex(/^(\/[A-Za-z0-9._-]+)+$/, { error: "an absolute path" })
+          .regex(/^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)+\/?$/, { error: "an absolute path other than /" })
           .default("/var/lib/local-path-provisioner"),
       },
       { error: "a mapping such as { type: local-path }" },
