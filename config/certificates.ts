@@ -4,6 +4,9 @@ import type { Problem } from "./problem";
 const certificatePath = "ingress.certificate";
 const keyPath = "ingressCertificateKey";
 
+/** Bits of the shortest RSA key that Go signs with. */
+const leastBits = 1024;
+
 const certificateBlock = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
 const keyBlock = /-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----[^]*?-----END \1PRIVATE KEY-----/;
 
@@ -26,7 +29,8 @@ class Finding extends Error {
 export function certificateProblem(certificatePem: string, keyPem: string, now: Date): Problem | undefined {
   try {
     const certificates = parseCertificates(certificatePem);
-    return mismatch(certificates, parseKey(keyPem)) ?? outOfDate(certificates, now);
+    const key = parseKey(keyPem);
+    return unknownToTls(key) ?? mismatch(certificates, key) ?? outOfDate(certificates, now);
   } catch (error) {
     if (error instanceof Finding) {
       return error.problem;
@@ -78,6 +82,29 @@ function parseKey(pem: string): KeyObject {
     // What OpenSSL has to say about it could quote the key.
     return refuse("a private key that cannot be read", "the whole PEM text of a private key, with its line breaks");
   }
+}
+
+/** Traefik cannot read such a key, or reads it and ends every handshake: Go's crypto/tls knows these alone. */
+function unknownToTls({ asymmetricKeyType: type, asymmetricKeyDetails: details = {} }: KeyObject): Problem | undefined {
+  const { namedCurve = "given by its parameters", modulusLength = 0 } = details;
+  const curves: Record<string, string> = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" };
+  const got =
+    type === "ed25519" || (type === "rsa" && modulusLength >= leastBits) || (type === "ec" && namedCurve in curves)
+      ? undefined
+      : type === "ec"
+        ? `a key on the curve ${namedCurve}`
+        : type === "rsa"
+          ? `an RSA key of ${String(modulusLength)} bits`
+          : `a key of the kind ${String(type)}`;
+  return got === undefined
+    ? undefined
+    : {
+        path: keyPath,
+        got,
+        expected:
+          `one that TLS knows, and a certificate for it: RSA of ${String(leastBits)} bits or more, Ed25519, ` +
+          `or ECDSA on ${new Intl.ListFormat("en-GB", { type: "disjunction" }).format(Object.values(curves))}`,
+      };
 }
 
 function mismatch([first, ...chain]: Certificates, key: KeyObject): Problem | undefined {

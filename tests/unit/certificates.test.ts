@@ -1,4 +1,4 @@
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { certificateProblem } from "../../config/certificates";
 import { parseConfig } from "../../config/parse";
@@ -53,6 +53,39 @@ describe("a certificate is accepted", () => {
     expect(key).toContain("BEGIN EC PRIVATE KEY");
     const parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
     expect(said(valid.certificate, parameters + key)).toBeUndefined();
+  });
+});
+
+/** Keys that no stand-in certificate matches: what is said first tells whether TLS knows their kind. */
+describe("a key", () => {
+  const pem = (key: KeyObject) => key.export({ type: "pkcs8", format: "pem" }).toString();
+  const ec = (namedCurve: string) => pem(generateKeyPairSync("ec", { namedCurve }).privateKey);
+  const rsa = (modulusLength: number) => pem(generateKeyPairSync("rsa", { modulusLength }).privateKey);
+  const advice =
+    "expected one that TLS knows, and a certificate for it: RSA of 1024 bits or more, Ed25519, " +
+    "or ECDSA on P-256, P-384 or P-521";
+
+  test.each([
+    ["P-256", ec("prime256v1")],
+    ["P-384", ec("secp384r1")],
+    ["P-521", ec("secp521r1")],
+    ["Ed25519", pem(generateKeyPairSync("ed25519").privateKey)],
+    ["RSA of 1024 bits", rsa(1024)],
+    ["RSA of 2048 bits", rsa(2048)],
+  ])("that TLS knows is accepted: %s", (_kind, key) => {
+    expect(said(valid.certificate, key)).toContain("a key that does not match");
+  });
+
+  test.each([
+    ["a key on the curve brainpoolP256r1", ec("brainpoolP256r1")],
+    ["a key on the curve brainpoolP384t1", ec("brainpoolP384t1")],
+    ["a key on the curve secp256k1", ec("secp256k1")],
+    ["a key on the curve secp224r1", ec("secp224r1")],
+    ["a key of the kind ed448", pem(generateKeyPairSync("ed448").privateKey)],
+    ["a key of the kind rsa-pss", pem(generateKeyPairSync("rsa-pss", { modulusLength: 2048 }).privateKey)],
+    ["an RSA key of 1023 bits", rsa(1023)],
+  ])("that no handshake works with is refused: %s", (got, key) => {
+    expect(said(valid.certificate, key)).toBe(`ingressCertificateKey: got ${got}, ${advice}`);
   });
 });
 
