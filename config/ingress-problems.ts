@@ -1,5 +1,6 @@
 import { certificateProblem } from "./certificates";
 import { schedulable } from "./nodes";
+import { longestValue, mostKeyBytes } from "../render/consul";
 import type { Problem } from "./problem";
 import type { StackConfig } from "./schema";
 import { howToSet } from "./secrets";
@@ -59,16 +60,36 @@ function workerProblems({ workers, storage, consul, ingress }: StackConfig): Pro
 }
 
 function consulProblems({ consul }: StackConfig): Problem[] {
-  if (!consul.enabled || consul.replicas % 2 === 1) {
+  if (!consul.enabled) {
     return [];
   }
-  return [
-    {
+  const problems: Problem[] = [];
+  if (consul.replicas % 2 === 0) {
+    problems.push({
       path: "consul.replicas",
       got: String(consul.replicas),
       expected: "an odd number, because Consul needs a majority to survive a loss",
-    },
-  ];
+    });
+  }
+  for (const [key, value] of Object.entries(consul.kv)) {
+    const [bytes, most] = [Buffer.byteLength(value), longestValue(key)];
+    if (bytes > most) {
+      problems.push({
+        path: `consul.kv.${key}`,
+        got: `a value of ${String(bytes)} bytes`,
+        expected: `at most ${String(most)}, which is what Consul takes in one transaction`,
+      });
+    }
+  }
+  const keyBytes = Object.keys(consul.kv).reduce((sum, key) => sum + Buffer.byteLength(key) + 1, 0);
+  if (keyBytes > mostKeyBytes) {
+    problems.push({
+      path: "consul.kv",
+      got: `keys of ${String(keyBytes)} bytes`,
+      expected: `at most ${String(mostKeyBytes)}, because a list of them is one of Consul's values`,
+    });
+  }
+  return problems;
 }
 
 function demonstrationProblems({ demo, consul, ingress }: StackConfig): Problem[] {

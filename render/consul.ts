@@ -1,6 +1,18 @@
 /** Operations of one transaction; Consul takes 128. */
 const transactionSize = 100;
 
+/** Bytes of one request, and of one value: Consul's limits.txn_max_req_len and limits.kv_max_value_size. */
+const requestBytes = 512 * 1024;
+
+/** The longest value that an entry with this key can have: what a transaction has room for in base64 beside the rest of it. */
+export function longestValue(key: string): number {
+  const rest = Buffer.byteLength(JSON.stringify([operation(key, "")]));
+  return Math.max(0, Math.floor((requestBytes - rest) / 4) * 3);
+}
+
+/** Bytes that all keys of the stack may have, a line each: a list of them is one value, and holds old and new keys while they change. */
+export const mostKeyBytes = requestBytes / 2;
+
 const policyNames = (rootKey: string) => ({ reader: `${rootKey}-reader`, editor: `${rootKey}-editor` });
 
 /** Public halves of the tokens, fixed, so that a token is found again. */
@@ -47,17 +59,28 @@ export function entriesInput(entries: Record<string, string>): string {
   return [...Object.keys(entries), "", transactionBodies(entries)].join("\n");
 }
 
-/** Bodies of `PUT /v1/txn` that write entries, one a line. */
+/** Bodies of `PUT /v1/txn` that write entries, one a line. None is longer than Consul takes if no value is (`longestValue`). */
 export function transactionBodies(entries: Record<string, string>): string {
-  const operations = Object.entries(entries).map(([key, value]) => ({
-    KV: { Verb: "set", Key: key, Value: Buffer.from(value).toString("base64") },
-  }));
-  const count = Math.ceil(operations.length / transactionSize);
-  return lines(
-    Array.from({ length: count }, (_, index) =>
-      operations.slice(index * transactionSize, (index + 1) * transactionSize),
-    ),
-  );
+  const bodies: object[][] = [];
+  let bytes = Infinity;
+  for (const [key, value] of Object.entries(entries)) {
+    const next = operation(key, value);
+    // Brackets, commas.
+    const size = Buffer.byteLength(JSON.stringify(next)) + 1;
+    const last = bodies.at(-1);
+    if (last === undefined || last.length === transactionSize || bytes + size > requestBytes) {
+      bodies.push([next]);
+      bytes = size + 1;
+    } else {
+      last.push(next);
+      bytes += size;
+    }
+  }
+  return lines(bodies);
+}
+
+function operation(key: string, value: string): object {
+  return { KV: { Verb: "set", Key: key, Value: Buffer.from(value).toString("base64") } };
 }
 
 function lines(bodies: unknown[]): string {

@@ -56,6 +56,18 @@ describe("an invalid configuration is refused with one line a problem", () => {
     );
   });
 
+  test("an entry that Consul has no room for is a problem, and so are keys that it cannot list", () => {
+    const key = "notes/big";
+    const big = { [key]: "x".repeat(400 * 1024) };
+    expect(complaint(vary(validConfig(), { consul: { kv: big } }), ["vcenterPassword"])).toContain(
+      `consul.kv.${key}: got a value of 409600 bytes, expected at most 393177, which is what Consul takes in one transaction`,
+    );
+    const many = Object.fromEntries(Array.from({ length: 3000 }, (_, index) => [`${"k".repeat(90)}/${index}`, ""]));
+    expect(complaint(vary(validConfig(), { consul: { kv: many } }), ["vcenterPassword"])).toContain(
+      "consul.kv: got keys of 286890 bytes, expected at most 262144, because a list of them is one of Consul's values",
+    );
+  });
+
   test("an empty file names every required key", () => {
     expect(complaint({}, [])).toBe(
       message("test", [
@@ -108,6 +120,13 @@ describe("a valid configuration is accepted", () => {
       values: {},
     });
     expect(config.demo).toBe(false);
+  });
+
+  test("two thousand long keys, or a value of 383 KiB, are no problem of Consul's", () => {
+    const kv = Object.fromEntries(
+      Array.from({ length: 2000 }, (_, index) => [`app/${"k".repeat(60)}/${String(index).padStart(4, "0")}`, "1"]),
+    );
+    expect(variant({ consul: { kv: { ...kv, big: "x".repeat(383 * 1024) } } }).consul.kv).toMatchObject(kv);
   });
 
   // Traefik drops every route of a file that has an empty section.

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { policyBodies, tokenBodies, transactionBodies } from "../../render/consul";
+import { longestValue, mostKeyBytes, policyBodies, tokenBodies, transactionBodies } from "../../render/consul";
 
 interface Operation {
   KV: { Verb: string; Key: string; Value: string };
@@ -67,6 +67,47 @@ describe("transactions", () => {
     expect(found.map(({ length }) => length)).toEqual(sizes);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(128);
     expect(found.flat().map(({ KV }) => KV.Key)).toEqual(Object.keys(entries));
+  });
+
+  const limit = 512 * 1024;
+  const sizes = (entries: Record<string, string>) =>
+    transactionBodies(entries)
+      .split("\n")
+      .map((line) => Buffer.byteLength(line));
+
+  test("are split by bytes too: fifty certificates with their chains", () => {
+    const entries = Object.fromEntries(
+      Array.from({ length: 50 }, (_, index) => [`traefik/tls/certificates/${index}/certFile`, "x".repeat(12_000)]),
+    );
+    const found = sizes(entries);
+    expect(found.length).toBeGreaterThan(2);
+    expect(Math.max(...found)).toBeLessThanOrEqual(limit);
+    expect(bodies<Operation[]>(transactionBodies(entries)).flat()).toHaveLength(50);
+  });
+
+  test.each(["k", "traefik/ü/日本", 'with "quotes" and \\'])("of the longest value of %s fill a request", (key) => {
+    const most = longestValue(key);
+    expect(Math.max(...sizes({ [key]: "x".repeat(most) }))).toBeLessThanOrEqual(limit);
+    expect(Math.max(...sizes({ [key]: "x".repeat(most + 1) }))).toBeGreaterThan(limit);
+    // One that fills a request stands alone.
+    const { length } = bodies<Operation[]>(transactionBodies({ a: "1", [key]: "x".repeat(most), z: "2" }));
+    expect(length).toBe(3);
+  });
+
+  test("hold lists of old and new keys, each of the longest, in one value", () => {
+    expect(2 * mostKeyBytes).toBe(limit);
+  });
+
+  test("of entries of any size stay within Consul's limits, and keep their order", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 200_000 }), { maxLength: 20 }), (lengths) => {
+        const entries = Object.fromEntries(lengths.map((length, index) => [`k${index}`, "v".repeat(length)]));
+        expect(Math.max(0, ...sizes(entries))).toBeLessThanOrEqual(limit);
+        const keys = bodies<Operation[]>(transactionBodies(entries)).flatMap((body) => body.map(({ KV }) => KV.Key));
+        expect(keys).toEqual(Object.keys(entries));
+      }),
+      { numRuns: 30 },
+    );
   });
 
   test("every key and value arrives as it was, on one line", () => {
