@@ -15,8 +15,8 @@ const placeholder = "CHANGE-ME";
  * @throws ConfigError that lists every problem at once; what values mean together is judged once their shapes are right
  */
 export function parseConfig(raw: Record<string, unknown>, stack: string, encrypted: ReadonlySet<string>): StackConfig {
-  const unfilled = placeholders(raw);
-  const unfilledPaths = new Set(unfilled.map(({ path }) => path));
+  const unread = [...placeholders(raw), ...roundedNumbers(raw)];
+  const unreadPaths = new Set(unread.map(({ path }) => path));
   const inClear = secretKeys.filter((key) => key in raw && !encrypted.has(key)).map(storedInClear);
 
   const parsed = stackConfig.safeParse(raw);
@@ -24,7 +24,7 @@ export function parseConfig(raw: Record<string, unknown>, stack: string, encrypt
     ? findProblems(parsed.data)
     : parsed.error.issues.flatMap((issue) => shapeProblems(issue, raw));
 
-  const problems = [...unfilled, ...inClear, ...others.filter(({ path }) => !unfilledPaths.has(path))];
+  const problems = [...unread, ...inClear, ...others.filter(({ path }) => !unreadPaths.has(path))];
   if (!parsed.success || problems.length > 0) {
     throw new ConfigError(stack, problems);
   }
@@ -88,6 +88,18 @@ function placeholders(value: unknown, path: string[] = []): Problem[] {
   }
   if (typeof value === "object" && value !== null) {
     return Object.entries(value).flatMap(([key, inner]) => placeholders(inner, [...path, key]));
+  }
+  return [];
+}
+
+/** Whole numbers that have lost digits on their way through JSON. */
+function roundedNumbers(value: unknown, path: string[] = []): Problem[] {
+  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    const got = `a whole number beyond ${String(Number.MAX_SAFE_INTEGER)}, which is rounded`;
+    return [{ path: path.join("."), got, expected: "a smaller one, or its digits in quotes" }];
+  }
+  if (typeof value === "object" && value !== null) {
+    return Object.entries(value).flatMap(([key, inner]) => roundedNumbers(inner, [...path, key]));
   }
   return [];
 }

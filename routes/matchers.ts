@@ -1,12 +1,12 @@
 import { isIP } from "node:net";
 import { RE2JS, RE2JSException } from "re2js";
-import { dnsNameForm, dnsNameLength } from "../config/dns-names";
+import { dnsNameLength } from "../config/dns-names";
 
 /** Which routers a rule is for. */
 export type RuleKind = "http" | "tcp";
 
 /** What has to stand instead of a value; nothing when the value is right. */
-type Check = (value: string) => string | undefined;
+export type Check = (value: string) => string | undefined;
 
 /** A function of Traefik's rule language. */
 export interface Matcher {
@@ -53,8 +53,8 @@ export const renamed: Record<RuleKind, Record<string, string>> = {
   tcp: { host: "HostSNI", hostregexp: "HostSNIRegexp" },
 };
 
-/** Traefik compares hosts without regard to case. */
-const hostForm = new RegExp(dnsNameForm, "i");
+/** Traefik compares hosts without regard to case, and serves names with underscores, which many inner networks have. */
+const hostForm = /^[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?)*$/i;
 
 /** A variable of Traefik v2, `{name}` or `{name:expression}`, that is neither escaped nor the name of a Unicode class. */
 const variable = /(?<!\\[pPx]?)\{[A-Za-z_]\w*(?::((?:[^{}]|\{[^{}]*\})*))?\}/;
@@ -112,7 +112,7 @@ function pathRegexp(value: string): string | undefined {
 }
 
 /** Traefik compiles it with Go's regexp, which has the syntax of RE2: no look-around, no back references. */
-function regexp(value: string): string | undefined {
+export function regexp(value: string): string | undefined {
   try {
     RE2JS.compile(value);
     return undefined;
@@ -134,7 +134,7 @@ function parameter(matcher: string): Check {
   };
 }
 
-function address(value: string): string | undefined {
+export function address(value: string): string | undefined {
   const [, ip = "", prefix] = /^([^/%]*)(?:\/(\d{1,3}))?$/.exec(value) ?? [];
   const bits = { 0: -1, 4: 32, 6: 128 }[isIP(ip)] ?? -1;
   return bits > 0 && Number(prefix ?? 0) <= bits ? undefined : "an address or a network such as 192.0.2.0/24";

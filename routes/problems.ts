@@ -1,5 +1,7 @@
 import { isObject, type Document } from "../render/merge";
-import { conform, dynamicShape, sameName, show } from "./shapes";
+import { listProblems, treeOf } from "./kv";
+import { conform, dynamicShape, show, type Shape } from "./shapes";
+import { checksOf, defaultEntryPoints } from "./surroundings";
 import type { Problem } from "../config/problem";
 import { consulRoot, declaredRoutes, ownHosts } from "./declared";
 import { parseRule, RuleError, type RuleKind } from "./rules";
@@ -12,6 +14,8 @@ type Source = "kubernetes" | "file" | "consul";
 interface Claim {
   host: string;
   source: Source;
+  /** Where it is claimed: entry points, with and without TLS. */
+  places: string[];
   /** For a message: `because <holder> has it`. */
   holder: string;
 }
@@ -46,6 +50,8 @@ type Routed = Pick<StackConfig, "ingress" | "consul" | "demo">;
 
 function readAll(config: Routed): { problems: Problem[]; claims: Claim[] } {
   const { dynamic, kv } = declaredRoutes(config);
+  // Which Traefik reads the store of a stack that has none, nobody here knows.
+  const shape = dynamicShape(config.ingress.enabled ? checksOf(config) : {});
   const sources: Declared[] = [
     {
       source: "file",
@@ -60,18 +66,37 @@ function readAll(config: Routed): { problems: Problem[]; claims: Claim[] } {
       group: "a folder",
     },
   ];
-  const read = sources.map(readSource);
+  const read = sources.map((source) => readSource(source, shape));
+  const lists = config.consul.enabled ? listProblems(kv) : [];
   return {
-    problems: read.flatMap(({ problems }) => problems),
+    problems: [...read.flatMap(({ problems }) => problems), ...defaultOptionsProblems(sources), ...lists],
     claims: [...ownClaims(config), ...read.flatMap(({ claims }) => claims)],
   };
+}
+
+/** Options of the name `default` are those of every route; Traefik drops them, and routes with TLS, where two sources have some. */
+function defaultOptionsProblems(sources: Declared[]): Problem[] {
+  const [first, second] = sources.filter(({ tree }) => isSet(tree, "tls", "options", "default"));
+  return first === undefined || second === undefined
+    ? []
+    : [
+        {
+          path: second.pathOf("tls", "options", "default"),
+          got: "a second default",
+          expected: `options under another name, because ${first.pathOf("tls", "options", "default")} is the default`,
+        },
+      ];
+}
+
+function isSet(tree: unknown, ...keys: string[]): boolean {
+  return keys.reduce<unknown>((inner, key) => (isObject(inner) ? inner[key] : undefined), tree) !== undefined;
 }
 
 /**
  * Reads what a source declares. Traefik drops all of it when it meets a single key that it does not know, a value of another type,
  * or a section that is empty.
  */
-function readSource({ source, tree, pathOf, group }: Declared): { problems: Problem[]; claims: Claim[] } {
+function readSource({ source, tree, pathOf, group }: Declared, shape: Shape): { problems: Problem[]; claims: Claim[] } {
   const problems: Problem[] = [];
   const claims: Claim[] = [];
   /** Places by their first three keys, such as a router's, in which something was refused. */
@@ -82,7 +107,8 @@ function readSource({ source, tree, pathOf, group }: Declared): { problems: Prob
     refused.add(placeOf(...keys.slice(0, 3)));
   };
 
-  const readRouter = (kind: RuleKind, name: string, { rule, tls, ruleSyntax }: Document): void => {
+  const readRouter = (kind: RuleKind, name: string, router: Document): void => {
+    const { rule, tls, ruleSyntax, entryPoints } = router;
     const place = (key: string) => [kind, "routers", name, key];
     if (typeof rule !== "string") {
       const example = kind === "http" ? "Host(`app.example.org`)" : "HostSNI(`*`)";
@@ -95,9 +121,16 @@ function readSource({ source, tree, pathOf, group }: Declared): { problems: Prob
     }
     try {
       const { hosts, needsTls } = parseRule(rule, kind);
-      claims.push(...hosts.map((host) => ({ host, source, holder: pathOf(...place("rule")) })));
+      const places = placesOf(kind, router);
+      claims.push(...hosts.map((host) => ({ host, source, places, holder: pathOf(...place("rule")) })));
       if (needsTls && tls === undefined) {
         refuse(place("tls"), "nothing", "TLS, with or without passthrough, because nothing else names a host");
+      } else if (kind === "tcp" && tls === undefined && entryPoints === undefined) {
+        refuse(
+          place("entryPoints"),
+          "nothing",
+          "entry points by name, because this router takes whatever arrives there without TLS, all of HTTP on port 80 too",
+        );
       }
     } catch (error) {
       if (!(error instanceof RuleError)) {
@@ -108,7 +141,7 @@ function readSource({ source, tree, pathOf, group }: Declared): { problems: Prob
   };
 
   // Nothing at all is the one thing at the top that may be empty.
-  const known = Object.keys(tree).length === 0 ? {} : conform(dynamicShape, tree, [], { mapping: group, refuse });
+  const known = Object.keys(tree).length === 0 ? {} : conform(shape, tree, [], { mapping: group, refuse });
   for (const kind of ["http", "tcp"] as const) {
     const { routers = {} } = (known as Partial<Record<RuleKind, { routers?: Record<string, Document> }>>)[kind] ?? {};
     for (const [name, router] of Object.entries(routers)) {
@@ -121,22 +154,32 @@ function readSource({ source, tree, pathOf, group }: Declared): { problems: Prob
   return { problems, claims };
 }
 
+/** Entry points of a router, each with what it takes there. HTTP beside TLS for the same host is none of a TCP router's business. */
+function placesOf(kind: RuleKind, { tls, entryPoints = defaultEntryPoints }: Document): string[] {
+  return (entryPoints as string[]).map((name) => {
+    const withTls = tls !== undefined || (kind === "http" && name === "websecure");
+    return withTls ? `${name} with TLS` : name;
+  });
+}
+
 /** The host names that this project adds. */
 function ownClaims(config: Routed): Claim[] {
   const { dashboard, consul, demo } = ownHosts(config);
   const claims: Claim[] = [];
+  const secure = placesOf("http", { entryPoints: ["websecure"] });
   if (config.ingress.enabled) {
-    claims.push({ host: dashboard, source: "kubernetes", holder: "Traefik's dashboard" });
+    claims.push({ host: dashboard, source: "kubernetes", places: secure, holder: "Traefik's dashboard" });
   }
   if (config.ingress.enabled && config.consul.enabled) {
-    claims.push({ host: consul, source: "kubernetes", holder: "Consul's web interface" });
+    claims.push({ host: consul, source: "kubernetes", places: secure, holder: "Consul's web interface" });
   }
   if (config.demo) {
     const holder = "the demonstration";
+    const places = placesOf("http", {});
     claims.push(
-      { host: demo.kubernetes, source: "kubernetes", holder },
-      { host: demo.file, source: "file", holder },
-      { host: demo.consul, source: "consul", holder },
+      { host: demo.kubernetes, source: "kubernetes", places, holder },
+      { host: demo.file, source: "file", places, holder },
+      { host: demo.consul, source: "consul", places, holder },
     );
   }
   return claims;
@@ -146,56 +189,18 @@ function ownClaims(config: Routed): Claim[] {
 function conflicts(claims: Claim[]): Problem[] {
   const owners = new Map<string, Claim>();
   return claims.flatMap((claim) => {
-    const { host, source, holder } = claim;
-    const owner = owners.get(host) ?? claim;
-    owners.set(host, owner);
-    return owner.source === source
-      ? []
-      : [{ path: holder, got: host, expected: `a host that no other source claims, because ${owner.holder} has it` }];
+    const { host, source, places, holder } = claim;
+    const others = places
+      .map((place) => {
+        const owner = owners.get(`${place} ${host}`) ?? claim;
+        owners.set(`${place} ${host}`, owner);
+        return owner;
+      })
+      .filter((owner) => owner.source !== source);
+    return [...new Set(others)].map((owner) => ({
+      path: holder,
+      got: host,
+      expected: `a host that no other source claims, because ${owner.holder} has it`,
+    }));
   });
-}
-
-/** Entries of the store as Traefik puts them together: a folder's own value does not count, nor does upper or lower case. */
-function treeOf(kv: Record<string, string>): Document {
-  const tree = emptyTree();
-  for (const [key, value] of withLists(kv)) {
-    const [first, ...folders] = key.split("/").filter((part) => part !== "");
-    const name = folders.pop();
-    if (first !== consulRoot || name === undefined) {
-      continue;
-    }
-    let folder = tree;
-    for (const part of folders) {
-      const known = sameKey(folder, part);
-      const inner = folder[known];
-      folder = isObject(inner) ? inner : (folder[known] = emptyTree());
-    }
-    const known = sameKey(folder, name);
-    folder[known] = isObject(folder[known]) ? folder[known] : value;
-  }
-  return tree;
-}
-
-/** Numbered entries are one value with commas to Traefik, whatever they stand for: pkg/config/kv/kv_node.go */
-function withLists(kv: Record<string, string>): Map<string, string> {
-  const single = new Map<string, string>();
-  const lists = new Map<string, string>();
-  for (const [key, value] of Object.entries(kv).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const list = /^(.+)\/\d+$/.exec(key)?.[1];
-    if (list === undefined) {
-      single.set(key, value);
-    } else {
-      lists.set(list, lists.has(list) ? `${String(lists.get(list))},${value}` : value);
-    }
-  }
-  return new Map([...single, ...lists]);
-}
-
-/** A tree in which a key such as `__proto__` is one like all others. */
-function emptyTree(): Document {
-  return Object.create(null) as Document;
-}
-
-function sameKey(tree: Document, key: string): string {
-  return Object.keys(tree).find((known) => sameName(known, key)) ?? key;
 }

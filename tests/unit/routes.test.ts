@@ -115,7 +115,7 @@ describe("what has no value", () => {
   const judged = (tree: unknown) => {
     const refused: string[] = [];
     const refuse = (keys: string[]) => refused.push(keys.join("."));
-    return { tree: conform(dynamicShape, tree, [], { mapping: "a mapping", refuse }), refused };
+    return { tree: conform(dynamicShape(), tree, [], { mapping: "a mapping", refuse }), refused };
   };
 
   test("is left out", () => {
