@@ -6,6 +6,7 @@ import { placedNodes, type PlacedNode } from "./nodes";
 import { routeProblems } from "../routes/problems";
 import type { Problem } from "./problem";
 import type { StackConfig } from "./schema";
+import { valuesProblems } from "./values-problems";
 
 /**
  * What shapes alone cannot express: everything about a configuration's values that would fail later, or worse, not fail.
@@ -21,6 +22,7 @@ export function findProblems(config: StackConfig, now = new Date()): Problem[] {
     ...kubernetesProblems(config),
     ...ingressProblems(config, now),
     ...routeProblems(config),
+    ...valuesProblems(config),
   ];
 }
 

@@ -80,7 +80,7 @@ const release = ({ example }: { example: string }) => ({
       version: fullVersion(example),
     })
     .optional(),
-  /** Merged over the values that this project gives the chart: mappings key by key; a list takes the place of the project's. */
+  /** Merged over the values that this project gives the chart: mappings key by key; the items of a list come behind the project's. */
   values: overrides,
 });
 

@@ -5,7 +5,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig } from "../../config";
 import { failAbandonedReleases, knownMark } from "./helm-history";
-import { merge } from "../../render/merge";
+import { mergeValues } from "../../render/merge";
 import { apiClient } from "./api-client";
 import type { ClusterApi } from "./cluster-api";
 
@@ -43,7 +43,7 @@ export function release(
       ...source,
       name: chart,
       namespace: namespace.metadata.name,
-      values: healed(args, opts.dependsOn).apply(() => merge(args.values, config.values)),
+      values: healed(args, opts.dependsOn).apply(() => mergeValues(args.values, config.values)),
       // Definitions of Traefik's objects are a release of their own: Helm never upgrades those that a chart brings beside its templates.
       skipCrds: true,
       // Seconds. Pulling the images is part of it.

@@ -5,7 +5,7 @@ import { metadata, userdata } from "../../render/cloud-init";
 import { haproxyConfig, type HaproxySettings } from "../../render/haproxy";
 import { keepalivedConfig } from "../../render/keepalived";
 import { initConfig, joinConfig, placeholders, type ClusterSettings } from "../../render/kubeadm";
-import { merge } from "../../render/merge";
+import { merge, mergeValues } from "../../render/merge";
 import { sshKeyPair } from "../../render/ssh-key";
 
 const haproxy: HaproxySettings = {
@@ -244,5 +244,30 @@ describe("merging", () => {
       a: { b: 1, c: [3] },
       d: { e: 1 },
     });
+  });
+});
+
+describe("values of a chart", () => {
+  test("keep what the project needs: lists get longer, mappings are merged, single values are replaced", () => {
+    const own = {
+      additionalArguments: ["--a"],
+      env: [{ name: "A" }],
+      ports: { web: { nodePort: 1, middlewares: ["m"] } },
+      log: "x",
+    };
+    const users = {
+      additionalArguments: ["--b"],
+      ports: { web: { middlewares: ["n"] }, mqtt: { port: 2 } },
+      log: "y",
+      volumes: [1],
+    };
+    expect(mergeValues(own, users)).toEqual({
+      additionalArguments: ["--a", "--b"],
+      env: [{ name: "A" }],
+      ports: { web: { nodePort: 1, middlewares: ["m", "n"] }, mqtt: { port: 2 } },
+      log: "y",
+      volumes: [1],
+    });
+    expect(own.additionalArguments).toEqual(["--a"]);
   });
 });

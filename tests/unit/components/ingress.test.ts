@@ -529,14 +529,17 @@ describe("charts", () => {
 
   test("get what the configuration merges over the values", async () => {
     const over = vary(validConfig(), {
-      consul: { values: { server: { storage: "9Gi", extraLabels: { a: "b" } } } },
-      ingress: { values: { logs: { general: { level: "DEBUG" } }, deployment: { kind: "Deployment" } } },
+      consul: { values: { server: { priorityClassName: "high" } } },
+      ingress: { values: { logs: { general: { level: "DEBUG" } }, additionalArguments: ["--log.compress=true"] } },
     });
     const recording = await runProgram(over);
-    expect(values(recording, "consul").server).toMatchObject({ replicas: 3, storage: "9Gi", extraLabels: { a: "b" } });
+    expect(values(recording, "consul").server).toMatchObject({ replicas: 3, priorityClassName: "high" });
     expect(values(recording)).toMatchObject({
       logs: { general: { level: "DEBUG" }, access: { enabled: true, format: "json" } },
-      deployment: { kind: "Deployment" },
+      additionalArguments: expect.arrayContaining([
+        "--providers.consul.rootKey=traefik",
+        "--log.compress=true",
+      ]) as string[],
     });
   });
 });
