@@ -65,8 +65,10 @@ func buildInventory(ctx context.Context, model *simulator.Model, o serveOptions)
 	if err := b.portGroup(ctx, hosts, o.network); err != nil {
 		return fmt.Errorf("port group %s: %w", o.network, err)
 	}
-	if err := b.template(ctx, hosts[0], esxi[0].datastore, o.network, o.template); err != nil {
-		return fmt.Errorf("template %s: %w", o.template, err)
+	for _, t := range o.templates {
+		if err := b.template(ctx, hosts[0], esxi[0].datastore, o.network, t); err != nil {
+			return fmt.Errorf("template %s: %w", t.name, err)
+		}
 	}
 	return nil
 }
@@ -135,8 +137,9 @@ func (b builder) portGroup(ctx context.Context, hosts []*simulator.HostSystem, n
 	return nil
 }
 
-// template makes what a packer build for Ubuntu leaves: a machine with a disk and a network card, marked as template.
-func (b builder) template(ctx context.Context, host *simulator.HostSystem, datastore, network, name string) error {
+// template makes what a packer build for Ubuntu leaves: a machine with a disk and a network card, marked as template. It stays
+// what it is on a real vCenter, files without a running machine: a container is made when a clone is switched on.
+func (b builder) template(ctx context.Context, host *simulator.HostSystem, datastore, network string, t template) error {
 	var devices object.VirtualDeviceList
 	scsi, err := devices.CreateSCSIController("pvscsi")
 	if err != nil {
@@ -159,13 +162,14 @@ func (b builder) template(ctx context.Context, host *simulator.HostSystem, datas
 
 	pool := object.NewResourcePool(b.client, *b.compute(host).ResourcePool)
 	task, err := b.folders.VmFolder.CreateVM(ctx, types.VirtualMachineConfigSpec{
-		Name:         name,
+		Name:         t.name,
 		GuestId:      string(types.VirtualMachineGuestOsIdentifierUbuntu64Guest),
 		NumCPUs:      2,
 		MemoryMB:     2048,
 		Firmware:     string(types.GuestOsDescriptorFirmwareTypeEfi),
 		Files:        &types.VirtualMachineFileInfo{VmPathName: "[" + datastore + "]"},
 		DeviceChange: change,
+		ExtraConfig:  container(t.image, network),
 	}, pool, object.NewHostSystem(b.client, host.Self))
 	if err != nil {
 		return err

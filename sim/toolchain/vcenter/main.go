@@ -17,7 +17,7 @@ import (
 )
 
 const usage = `usage:
-  vcenter serve -listen ADDR:PORT -cert FILE -key FILE -home DIR -image IMAGE -network NETWORK -template NAME
+  vcenter serve -listen ADDR:PORT -cert FILE -key FILE -home DIR -network NETWORK -template NAME=IMAGE ...
   vcenter power NAME on|off|reset
   vcenter inventory
 
@@ -60,9 +60,8 @@ func serveFlags(args []string) (serveOptions, error) {
 	f.StringVar(&o.cert, "cert", "", "TLS certificate file; made, with its key, when missing")
 	f.StringVar(&o.key, "key", "", "TLS key file")
 	f.StringVar(&o.home, "home", "", "folder for what the datastores hold")
-	f.StringVar(&o.image, "image", "", "docker image behind every virtual machine")
 	f.StringVar(&o.network, "network", "", "port group, and the docker network behind it")
-	f.StringVar(&o.template, "template", "", "name of the virtual machine template")
+	f.Var(&o.templates, "template", "name of a virtual machine template, and the docker image behind its clones; once for each")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

@@ -20,6 +20,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
@@ -32,8 +34,36 @@ import (
 )
 
 type serveOptions struct {
-	listen, cert, key, home, image, network, template string
-	user                                              *url.Userinfo
+	listen, cert, key, home, network string
+	templates                        templates
+	user                             *url.Userinfo
+}
+
+// template is a virtual machine template, and the docker image that its clones run.
+type template struct{ name, image string }
+
+// templates are what the flags of a command line add up to.
+type templates []template
+
+func (ts *templates) String() string {
+	var all []string
+	for _, t := range *ts {
+		all = append(all, t.name+"="+t.image)
+	}
+	return strings.Join(all, " ")
+}
+
+func (ts *templates) Set(value string) error {
+	i := strings.LastIndex(value, "=") // a template may have one in its name, an image cannot
+	if i < 1 || i == len(value)-1 {
+		return errors.New("expected NAME=IMAGE")
+	}
+	t := template{value[:i], value[i+1:]}
+	if slices.ContainsFunc(*ts, func(other template) bool { return other.name == t.name }) {
+		return fmt.Errorf("the template %s is there already: give each one once", t.name)
+	}
+	*ts = append(*ts, t)
+	return nil
 }
 
 // dockerScript stands in front of the docker that the simulator calls; it says itself what for.
@@ -45,32 +75,37 @@ func serve(ctx context.Context, o serveOptions) error {
 	if err := putDockerInFront(o.home); err != nil {
 		return err
 	}
-	cert, err := certificate(o)
+	server, err := start(ctx, o)
 	if err != nil {
 		return err
+	}
+	log.Printf("serving https://%s%s", server.URL.Host, server.URL.Path)
+
+	<-ctx.Done()
+	// Containers are left to whoever stops the lab: a vCenter that stops does not power off its machines either.
+	return nil
+}
+
+// start serves the vCenter in the background.
+func start(ctx context.Context, o serveOptions) (*simulator.Server, error) {
+	cert, err := certificate(o)
+	if err != nil {
+		return nil, err
 	}
 
 	// The simulator keeps the files of its datastores in a temporary folder: inside the lab's, which goes when the lab goes.
 	if err := os.Setenv("TMPDIR", o.home); err != nil {
-		return err
+		return nil, err
 	}
 	model := simulator.VPX()
 	model.Datacenter, model.Autostart = 0, false // the inventory is ours alone
 	if err := model.Create(); err != nil {
-		return fmt.Errorf("create the simulator: %w", err)
+		return nil, fmt.Errorf("create the simulator: %w", err)
 	}
+	cloneAsVCenter(model)
 	if err := buildInventory(ctx, model, o); err != nil {
-		return fmt.Errorf("build the inventory: %w", err)
+		return nil, fmt.Errorf("build the inventory: %w", err)
 	}
-	// Only now, so that the template stays what it is on a real vCenter: files without a running machine.
-	model.Map().ContainerImages.Register(simulator.ContainerImageEntry{
-		VMNameGlob: "*",
-		OCIImage:   o.image,
-		ExtraConfig: map[string]string{
-			"RUN.network":  o.network,
-			"RUN.mountdmi": "false", // would be filled with the help of an image from the internet
-		},
-	})
 
 	model.Service.Listen = &url.URL{Host: o.listen, User: o.user}
 	model.Service.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
@@ -79,12 +114,7 @@ func serve(ctx context.Context, o serveOptions) error {
 	model.Map().SessionManager().ValidLogin = func(l *types.Login) bool {
 		return l.UserName == o.user.Username() && l.Password == password
 	}
-	server := model.Service.NewServer()
-	log.Printf("serving https://%s%s", server.URL.Host, server.URL.Path)
-
-	<-ctx.Done()
-	// Containers are left to whoever stops the lab: a vCenter that stops does not power off its machines either.
-	return nil
+	return model.Service.NewServer(), nil
 }
 
 // putDockerInFront makes the simulator's calls of `docker` run dockerScript.
