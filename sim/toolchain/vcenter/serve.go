@@ -102,6 +102,7 @@ func start(ctx context.Context, o serveOptions) (*simulator.Server, error) {
 	if err := model.Create(); err != nil {
 		return nil, fmt.Errorf("create the simulator: %w", err)
 	}
+	keepUpdates(model)
 	cloneAsVCenter(model)
 	if err := buildInventory(ctx, model, o); err != nil {
 		return nil, fmt.Errorf("build the inventory: %w", err)
