@@ -71,6 +71,7 @@ const consul = config.consul.enabled
       authority,
       config: config.consul,
       entries: routes.kv,
+      foreignStorage: config.storage.type === "none",
       dependsOn: [...workersReady, ...storage.ready],
     })
   : undefined;

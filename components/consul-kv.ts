@@ -15,6 +15,8 @@ export interface ConsulKvArgs {
   config: LoadedConfig["consul"];
   /** Entries that the stack owns, by key. */
   entries: Record<string, string>;
+  /** The StorageClass of the volumes comes from somebody else: it is waited for, by name. */
+  foreignStorage: boolean;
   /** Nodes and storage. */
   dependsOn: pulumi.Resource[];
 }
@@ -80,10 +82,11 @@ export class ConsulKv extends pulumi.ComponentResource {
           inCluster,
         ),
     );
+    const storage = args.foreignStorage ? [this.storageClass(`${name}-storage-class`, args)] : [];
     const servers = release(
       name,
       { chart: "consul", namespace: space, api: controlPlane.api, config, values: chartValues(config) },
-      { parent: this, dependsOn: secrets },
+      { parent: this, dependsOn: [...secrets, ...storage] },
     );
 
     const acl = controlPlane.run(
@@ -110,6 +113,21 @@ export class ConsulKv extends pulumi.ComponentResource {
     );
     this.ready = [acl, kv];
     this.registerOutputs({});
+  }
+
+  /** Says which one is expected and by when, which pods that wait for their volumes do not. */
+  private storageClass(name: string, { controlPlane, config, dependsOn }: ConsulKvArgs): pulumi.Resource {
+    const { storageClass } = config;
+    const wanted = storageClass === undefined ? "a default StorageClass" : `the StorageClass ${storageClass}`;
+    void pulumi.log.info(
+      `storage.type is none: Consul's volumes need ${wanted}, within five minutes once nodes are Ready`,
+      this,
+    );
+    return controlPlane.run(
+      name,
+      { script: "await-storage-class", parameters: { CLASS: storageClass ?? "" }, timeoutSeconds: 400 },
+      { parent: this, dependsOn },
+    );
   }
 
   /** What the chart wants as Secrets, so that no value of the release is one. */

@@ -48,15 +48,15 @@ export class EsxiCluster extends pulumi.ComponentResource {
     );
 
     const lookup = { parent: this, provider: this.provider };
-    const datacenterId = vsphere.getDatacenterOutput({ name: vcenter.datacenter }, lookup).id;
-    this.networkId = vsphere.getNetworkOutput({ name: network.portGroup, datacenterId }, lookup).id;
-    this.template = vsphere.getVirtualMachineOutput({ name: args.template.name, datacenterId }, lookup);
+    const datacenterId = vsphere.getDatacenterOutput({ name: literal(vcenter.datacenter) }, lookup).id;
+    this.networkId = vsphere.getNetworkOutput({ name: literal(network.portGroup), datacenterId }, lookup).id;
+    this.template = vsphere.getVirtualMachineOutput({ name: literal(args.template.name), datacenterId }, lookup);
     this.hosts = mapValues(args.hosts, (host) => {
-      const found = vsphere.getHostOutput({ name: host.name, datacenterId }, lookup);
+      const found = vsphere.getHostOutput({ name: literal(host.name), datacenterId }, lookup);
       return {
         hostSystemId: found.id,
         resourcePoolId: found.resourcePoolId,
-        datastoreId: vsphere.getDatastoreOutput({ name: host.datastore, datacenterId }, lookup).id,
+        datastoreId: vsphere.getDatastoreOutput({ name: literal(host.datastore), datacenterId }, lookup).id,
       };
     });
 
@@ -98,6 +98,11 @@ export class EsxiCluster extends pulumi.ComponentResource {
       { parent: opts.parent, providers: { vsphere: this.provider } },
     );
   }
+}
+
+/** A name as the provider looks it up, which takes some characters for patterns. */
+function literal(name: string): string {
+  return name.replace(/[[*?]/g, "\\$&");
 }
 
 interface HostIds {

@@ -110,16 +110,19 @@ export const stackConfig = z.strictObject({
     .record(
       dnsLabel,
       z.strictObject({
-        /** Name of the host as vCenter shows it. */
+        /** Name of the host as vCenter shows it, or its path below the datacenter's hosts, such as `Rack 1/esxi-1.example.org`. */
         name: text,
-        /** Datastore that receives the disks of the machines on this host. */
+        /** Datastore that receives the disks of the machines on this host: its name, or its path below the datacenter's datastores. */
         datastore: text,
       }),
     )
     .refine((hosts) => Object.keys(hosts).length > 0, { error: "at least one ESXi host" }),
 
   template: z.strictObject({
-    /** Name of the virtual machine template: Ubuntu Server LTS with cloud-init and open-vm-tools. */
+    /**
+     * Virtual machine template: Ubuntu Server LTS with cloud-init and open-vm-tools. Its name, or its path below the datacenter's machines
+     * where two have the same, such as `Templates/ubuntu-24.04`. Within a name vCenter writes `/` as `%2f`, `\\` as `%5c`, `%` as `%25`.
+     */
     name: text,
     /** Administrator that cloud-init creates on every machine. Default `k8s`. */
     user: z
@@ -129,7 +132,10 @@ export const stackConfig = z.strictObject({
   }),
 
   network: z.strictObject({
-    /** Port group that every machine is connected to: one VLAN, one subnet. */
+    /**
+     * Port group that every machine is connected to: one VLAN, one subnet. Its name as vCenter shows it, such as `VLAN 20/lab`; in that of a
+     * distributed switch's, `/` is `%2f` and `%` is `%25`. A path below the datacenter's networks is taken too.
+     */
     portGroup: text,
     subnet: cidr,
     gateway: ipv4,

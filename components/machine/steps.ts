@@ -10,6 +10,7 @@ export const steps = {
     "await-nodes",
     "label-nodes",
     "read-kubeconfig",
+    "await-storage-class",
     "configure-consul-acl",
     "declare-consul-entries",
   ],

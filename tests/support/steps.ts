@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -29,6 +29,12 @@ export class FakeMachine {
     // A step's name holds the hash of its text, in which paths, and what a test changes, are others here.
     this.program("sha256sum", `basename "$1" .new | sed 's/.*-//'`);
     mkdirSync(join(this.folder, "run", "lock"), { recursive: true });
+  }
+
+  /** Lets the machine compare hashes as a real one does: of texts with the paths of a real one. */
+  compareHashes(): void {
+    const real = execFileSync("bash", ["-c", "type -P sha256sum"], { encoding: "utf8" }).trim();
+    this.program("sha256sum", `sed 's#${this.folder}/#/#g' "$1" | ${real}`);
   }
 
   /** A program on the machine's PATH, in bash. */

@@ -137,12 +137,8 @@ describe("waiting", () => {
 });
 
 describe("what a machine takes in", () => {
-  const realHash = () => {
-    machine.program("sha256sum", `sed 's#${machine.folder}/#/#g' "$1" | PATH=\${PATH#*:} sha256sum`);
-  };
-
   test.each(Object.entries(steps))("the steps of a %s, each whole", async (_, scripts) => {
-    realHash();
+    machine.compareHashes();
     await expect(machine.receive([...scripts])).resolves.toEqual({ status: 0, stdout: "", stderr: "" });
     const folder = join(machine.folder, "usr", "local", "lib", "esxi-k8s");
     const libraries = scripts.flatMap((script) => stepFile(script).libraries);
@@ -151,7 +147,7 @@ describe("what a machine takes in", () => {
   });
 
   test("a step that arrives cut off is refused", async () => {
-    realHash();
+    machine.compareHashes();
     const { stdin } = delivery(["prepare-node"], 60);
     const { status, stderr } = await machine.receive(["prepare-node"], () => stdin.slice(0, -200));
     expect(status).toBe(1);
@@ -165,6 +161,30 @@ describe("what a machine takes in", () => {
     expect(stderr.split("\n").length).toBeLessThan(12);
     expect(stderr).toMatch(
       /detail 30\ncloud-init failed: see \S*\/cloud-init-output\.log on master-1, correct the template/,
+    );
+  });
+});
+
+describe("the step that waits for a StorageClass of somebody else", () => {
+  const impatient = (scripts: string) => scripts.replace("retry_for 300", "retry_for 0");
+  const waitFor = (parameters: Record<string, string>) => machine.run("await-storage-class", { parameters }, impatient);
+
+  test("finds the one that is named, or the default one", async () => {
+    machine.program(
+      "kubectl",
+      'case "$*" in *is-default-class*) printf fast ;; *"storageclass slow"*) echo slow ;; *) exit 1 ;; esac',
+    );
+    await expect(waitFor({ CLASS: "slow" })).resolves.toMatchObject({ stdout: "there is the StorageClass slow\n" });
+    await expect(waitFor({ CLASS: "" })).resolves.toMatchObject({ stdout: "there is a default StorageClass\n" });
+    await expect(waitFor({ CLASS: "other" })).resolves.toMatchObject({ status: 1 });
+  });
+
+  test("says what is missing and what to do", async () => {
+    machine.program("kubectl", "exit 0");
+    const { status, stderr } = await waitFor({ CLASS: "" });
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      "Consul's volumes need a default StorageClass, and storage.type is none: apply one now, or",
     );
   });
 });

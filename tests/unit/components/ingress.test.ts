@@ -464,13 +464,16 @@ describe("what is disabled", () => {
     expect(recording.apiClients).toEqual([]);
   });
 
-  test("without storage of its own the cluster has no StorageClass, and Consul waits for workers alone", async () => {
+  test("without storage of its own the cluster has no StorageClass, and Consul waits for workers and somebody else's", async () => {
     const recording = await runProgram(vary(validConfig(), { storage: { type: "none" } }));
     expect(kinds(recording)).not.toContain("LocalPathStorage");
     expect(kinds(recording)).not.toContain("StorageClass");
     expect(recording.get("Storage", "storage").outputs).toEqual({});
     const needed = names(recording.before(recording.release("consul")));
-    expect(needed).toEqual(expect.arrayContaining(["general-labels"]));
+    expect(needed).toEqual(expect.arrayContaining(["general-labels", "consul-storage-class"]));
+    const step = recording.command("consul-storage-class");
+    expect(readStep(step)).toMatchObject({ script: "await-storage-class", parameters: { CLASS: "" } });
+    expect(recording.stepsBefore(step)).toContain("general-labels");
   });
 
   test("without the demonstration none of its host names is declared", async () => {

@@ -147,6 +147,20 @@ describe("what is looked up in vCenter", () => {
   });
 });
 
+describe("names with characters that a lookup would take for patterns", () => {
+  const odd = recordOnce(
+    vary(validConfig(), {
+      template: { name: "Templates/[24.04] ubuntu*" },
+      network: { portGroup: "VLAN 20/lab?" },
+    }),
+  );
+
+  test("are looked up as they are", () => {
+    const looked = odd().calls.map(({ inputs }) => inputs.name);
+    expect(looked).toEqual(expect.arrayContaining(["Templates/\\[24.04] ubuntu\\*", "VLAN 20/lab\\?"]));
+  });
+});
+
 describe("steps", () => {
   const machineOf = (step: Declared) => {
     const { host } = step.inputs.connection as { host: string };

@@ -18,6 +18,8 @@ const waits: Record<string, (step: Declared, recording: Recording) => string[]> 
   "label-nodes": (step, recording) => readyNodes(step, recording),
   "configure-consul-acl": () => ["consul"],
   "declare-consul-entries": () => ["consul"],
+  // For what nobody of the stack makes, and says so when it does not come.
+  "await-storage-class": () => [],
   // For what it starts itself.
   "prepare-node": () => [],
 };
