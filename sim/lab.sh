@@ -36,6 +36,7 @@ LAB_NETWORK=vlan-20
 LAB_SUBNET=10.20.0.0/24
 LAB_GATEWAY=10.20.0.1
 LAB_VCENTER=10.20.0.2
+LAB_DEPOT=10.20.0.3 # packages and images, for machines that install
 # Docker insists on handing out addresses; nodes drop theirs at boot (node-init). This range keeps them out of the plan's way.
 LAB_DOCKER_RANGE=10.20.0.224/27
 
@@ -44,8 +45,13 @@ LAB_VCENTER_PASSWORD_FILE=$LAB_RUN/vcenter-password
 LAB_VCENTER_CERT=$LAB_RUN/vcenter.crt
 LAB_VCENTER_KEY=$LAB_RUN/vcenter.key
 
-LAB_TEMPLATE=ubuntu-24.04-k8s
-NODE_IMAGE=esxi-k8s-node # docker repository of the image behind the template; its tag is the key of its content
+LAB_DEPOT_RUN=$LAB_RUN/depot
+LAB_DEPOT_CERT=$LAB_DEPOT_RUN/ca.crt
+LAB_DEPOT_PACKAGE_KEY=$LAB_DEPOT_RUN/packages.asc # public; signs the package repositories
+
+LAB_TEMPLATE=ubuntu-24.04-k8s   # holds what a node needs
+LAB_PLAIN_TEMPLATE=ubuntu-24.04 # what Ubuntu's cloud image is, without anything of Kubernetes
+NODE_IMAGE=esxi-k8s-node        # docker repository of the images behind the templates; a tag is the key of its content
 
 lab_docker() { docker --host "$LAB_DOCKER" "$@"; }
 
