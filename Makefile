@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help preflight up preview down kubeconfig kubectl demo-check ui sim-shell sim-down test test-unit test-charts test-e2e lint crds bench
+.PHONY: help preflight up preview down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e lint crds bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -49,6 +49,9 @@ kubectl: ## one call, output only: make kubectl ARGS='get nodes'
 
 demo-check: ## ask the demonstration by all its host names; ends with `n/3 sources answer`
 	$(IN) node tools/demo-check.mjs $(STACK)
+
+images: node_modules ## what a mirror has to hold for a stack: images, packages, keys
+	node -r ts-node/register/transpile-only tools/images.ts $(STACK)
 
 ui: ## publish the lab's web pages on loopback: Consul, Traefik dashboard, HAProxy statistics, demonstration
 	$(UI) $(STACK)

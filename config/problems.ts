@@ -6,6 +6,7 @@ import { placedNodes, type PlacedNode } from "./nodes";
 import { routeProblems } from "../routes/problems";
 import type { Problem } from "./problem";
 import type { StackConfig } from "./schema";
+import { sourceProblems } from "./source-problems";
 import { valuesProblems } from "./values-problems";
 
 /**
@@ -20,6 +21,7 @@ export function findProblems(config: StackConfig, now = new Date()): Problem[] {
     ...highAvailabilityProblems(config),
     ...chartProblems(config),
     ...kubernetesProblems(config),
+    ...sourceProblems(config),
     ...ingressProblems(config, now),
     ...routeProblems(config),
     ...valuesProblems(config),

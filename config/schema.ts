@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { dnsLabelForm, dnsNameForm, dnsNameLength } from "./dns-names";
+import { packages, proxy, registryMirrors } from "./sources";
 import { defaultKubernetesVersion, fittingCharts } from "./versions";
 
 /** A DNS label (RFC 1123): it becomes a virtual machine's name, a host name and a node name. */
@@ -167,6 +168,15 @@ export const stackConfig = z.strictObject({
       kubeProxy: overrides,
     })
     .prefault({}),
+
+  /** Package repositories that machines install from, with `kubernetes.install: packages`. Defaults: the official ones. */
+  packages,
+
+  /** Mirrors that machines pull images from. Default: none, so the registries themselves. */
+  registryMirrors,
+
+  /** HTTP proxy of the machines. Default: none. */
+  proxy,
 
   /** HAProxy in front of the cluster: layer 4 only, outside of Kubernetes. */
   frontend: z.strictObject({

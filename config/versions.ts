@@ -26,3 +26,31 @@ export const fittingCharts = {
   consul: { component: "1.22", range: "1.9", example: "1.9.10" },
   traefik: { component: "3.6", range: "39", example: "39.0.8" },
 } as const;
+
+/** Key of the packages at pkgs.k8s.io, `isv:kubernetes OBS Project`. Its expiry is put off from time to time, under the same fingerprint. */
+export const kubernetesSigningKey = "DE15B14486CD377B9E876E1A234654DA9A296436";
+
+/** Key of the packages at download.docker.com, `Docker Release (CE deb)`. */
+export const dockerSigningKey = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88";
+
+/**
+ * Images that kubeadm deploys beside Kubernetes' own, from a patch of a minor on: what `kubeadm config images list` of that release
+ * says, read from its `cmd/kubeadm/app/constants`. `known` is the newest patch that was looked at.
+ */
+export const kubeadmImages = {
+  "1.34": {
+    known: 4,
+    from: {
+      0: { etcd: "3.6.4-0", coredns: "v1.12.1", pause: "3.10.1" },
+      2: { etcd: "3.6.5-0", coredns: "v1.12.1", pause: "3.10.1" },
+    },
+  },
+  "1.35": { known: 4, from: { 0: { etcd: "3.6.6-0", coredns: "v1.13.1", pause: "3.10.1" } } },
+  "1.36": { known: 5, from: { 0: { etcd: "3.6.8-0", coredns: "v1.14.2", pause: "3.10.2" } } },
+  "1.37": { known: 2, from: { 0: { etcd: "3.7.0-0", coredns: "v1.14.6", pause: "3.10.2" } } },
+} as const satisfies Record<(typeof supportedKubernetesMinors)[number], KubeadmImages>;
+
+interface KubeadmImages {
+  known: number;
+  from: Record<number, { etcd: string; coredns: string; pause: string }>;
+}

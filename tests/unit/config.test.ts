@@ -92,12 +92,12 @@ describe("a valid configuration is accepted", () => {
   test("what is left out has the documented default", () => {
     const config = variant({
       vcenter: { allowUnverifiedSsl: null },
-      network: { dns: null },
       kubernetes: null,
     });
     expect(config.vcenter.allowUnverifiedSsl).toBe(false);
     expect(config.template.user).toBe("k8s");
-    expect(config.network).toMatchObject({ dns: [], podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/12" });
+    expect(config.network).toMatchObject({ podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/12" });
+    expect(variant({ network: { dns: null } }).network.dns).toEqual([]);
     expect(config.frontend).toMatchObject({ virtualRouterId: 51, ingressNodePorts: { http: 30080, https: 30443 } });
     expect(config.controlPlane).toMatchObject({ allowNonHa: false, protect: true });
     expect(config.workers.general).toMatchObject({ labels: {}, taints: [] });
@@ -110,6 +110,22 @@ describe("a valid configuration is accepted", () => {
       kubelet: {},
       kubeProxy: {},
     });
+    expect(config.packages).toEqual({
+      kubernetes: {
+        url: "https://pkgs.k8s.io/core:/stable:/v{minor}/deb/",
+        suites: ["/"],
+        components: [],
+        signingKey: "DE15B14486CD377B9E876E1A234654DA9A296436",
+      },
+      containerd: {
+        url: "https://download.docker.com/linux/ubuntu",
+        suites: ["{codename}"],
+        components: ["stable"],
+        signingKey: "9DC858229FC7DD38854AE2D88D81803C0EBFCD88",
+      },
+    });
+    expect(config.registryMirrors).toEqual({});
+    expect(config.proxy).toEqual({ noProxy: [] });
     expect(config.storage).toEqual({ type: "local-path", path: "/var/lib/local-path-provisioner" });
     expect(config.consul).toEqual({ enabled: true, replicas: 3, storageSize: "1Gi", kv: {}, values: {} });
     expect(config.ingress).toEqual({

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import net, { type AddressInfo } from "node:net";
@@ -185,5 +185,64 @@ describe("a relay", () => {
       await closed;
     });
     server.close();
+  });
+});
+
+describe("images", () => {
+  const listed = (stack: string, config?: string) => {
+    const file = join(folder, "stack.yaml");
+    if (config !== undefined) writeFileSync(file, config);
+    const args = ["-r", "ts-node/register/transpile-only", join(tools, "images.ts"), stack];
+    const { stdout, stderr, status } = spawnSync(process.execPath, config === undefined ? args : [...args, file], {
+      encoding: "utf8",
+    });
+    return { status, notes: stderr, lines: stdout.trim().split("\n") };
+  };
+
+  test.each(["sim", "lab"])("are listed for the stack %s as the repository has it", (stack) => {
+    const { status, lines } = listed(stack);
+    expect(status).toBe(0);
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        "image registry.k8s.io/kube-apiserver:v1.37.2",
+        "package kubeadm=1.37.2-* https://pkgs.k8s.io/core:/stable:/v1.37/deb/",
+        "package haproxy (the template's own sources)",
+        "key DE15B14486CD377B9E876E1A234654DA9A296436 https://pkgs.k8s.io/core:/stable:/v1.37/deb/Release.key",
+      ]),
+    );
+  });
+
+  test("are listed with the place where a mirror keeps them, and with what cannot be known", () => {
+    const size = "cpus: 1, memoryMiB: 1024, diskGiB: 20";
+    const { status, lines, notes } = listed(
+      "test",
+      `config:
+  esxi-k8s:kubernetes: { version: 1.36.99 }
+  esxi-k8s:frontend: { nodes: { haproxy-1: { host: a, address: 192.0.2.9 } }, virtualAddress: 192.0.2.5, ${size} }
+  esxi-k8s:registryMirrors:
+    registry.k8s.io: { url: "https://192.0.2.3/v2/k8s/" }
+    docker.io: { url: "https://hub.example.org" }
+  esxi-k8s:packages: { containerd: { version: 2.4.2 } }
+  esxi-k8s:consul: { chart: { repository: "https://helm.example.org", version: 1.2.3 } }
+`,
+    );
+    expect(status).toBe(0);
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        "image registry.k8s.io/kube-proxy:v1.36.99 192.0.2.3/k8s/kube-proxy:v1.36.99",
+        "image docker.io/library/busybox:1.36 hub.example.org/library/busybox:1.36",
+        "package containerd.io=2.4.2-* https://download.docker.com/linux/ubuntu/",
+        "package keepalived (the template's own sources)",
+      ]),
+    );
+    expect(lines.join()).not.toContain("consul");
+    expect(notes).toContain("note: Kubernetes 1.36.99 is newer than this program knows");
+    expect(notes).toContain("note: images of the chart https://helm.example.org 1.2.3 (consul.chart) are not listed");
+  });
+
+  test("are refused of a configuration that cannot be read", () => {
+    const { status, notes } = listed("test", "config:\n  esxi-k8s:kubernetes: { version: 1.36 }\n");
+    expect(status).toBe(1);
+    expect(notes).toContain("kubernetes.version: a full version in quotes");
   });
 });
