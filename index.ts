@@ -14,6 +14,7 @@ import {
 } from "./components";
 import { loadConfig } from "./config";
 import { backends, schedulable } from "./config/nodes";
+import { frontendFiles } from "./render/sources";
 import { hostsBySource } from "./routes/problems";
 import { declaredRoutes, ownHosts } from "./routes/declared";
 
@@ -28,19 +29,14 @@ const frontend = new HaproxyFrontend("frontend", {
   esxi,
   config: config.frontend,
   subnet: config.network.subnet,
+  files: frontendFiles(config),
   masters: backends(config.controlPlane),
   workers: backends(...schedulable(config.workers)),
   proxyProtocol: config.ingress.enabled,
 });
 
 // The masters with stacked etcd, and the pod network.
-const controlPlane = new K8sControlPlane("control-plane", {
-  esxi,
-  frontend,
-  config: config.controlPlane,
-  kubernetes: config.kubernetes,
-  network: config.network,
-});
+const controlPlane = new K8sControlPlane("control-plane", { esxi, frontend, config });
 
 // What is declared inside the cluster.
 const { api } = controlPlane;

@@ -13,6 +13,8 @@ export interface HaproxyFrontendArgs {
   config: LoadedConfig["frontend"];
   /** Subnet in CIDR notation. */
   subnet: string;
+  /** Package sources of the machines, as `frontendFiles` renders them. */
+  files: string;
   /** Servers of port 6443: every master, whether it has joined yet or not. */
   masters: Backend[];
   /** Servers of ports 80 and 443. */
@@ -21,6 +23,8 @@ export interface HaproxyFrontendArgs {
   proxyProtocol: boolean;
 }
 
+/** Seconds for a step that may have to wait for the system's own first updates before it can install. */
+const installing = 900;
 const statsPort = 8404;
 const statsUser = "admin";
 
@@ -42,9 +46,12 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
   /** Done when every machine serves its configuration. */
   readonly configured: pulumi.Resource[];
 
+  private readonly files: string;
+
   constructor(name: string, args: HaproxyFrontendArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:HaproxyFrontend", name, {}, opts);
     const { esxi, config } = args;
+    this.files = args.files;
     this.machines = byName(config).map(([node, placed]) =>
       esxi.clone("frontend", node, placed, config, { parent: this }),
     );
@@ -69,7 +76,12 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
     this.configured = this.machines.flatMap((machine) => {
       const haproxy = machine.run(
         `${machine.machineName}-haproxy`,
-        { script: "configure-haproxy", texts: { CONFIG: text }, stdin: this.statsPassword },
+        {
+          script: "configure-haproxy",
+          texts: { CONFIG: text, FILES: this.files },
+          stdin: this.statsPassword,
+          timeoutSeconds: installing,
+        },
         { parent: machine },
       );
       if (config.virtualAddress === undefined) {
@@ -103,7 +115,12 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
     });
     return machine.run(
       `${machine.machineName}-keepalived`,
-      { script: "configure-keepalived", parameters: { ADDRESS: machine.address }, texts: { CONFIG: text } },
+      {
+        script: "configure-keepalived",
+        parameters: { ADDRESS: machine.address },
+        texts: { CONFIG: text, FILES: this.files },
+        timeoutSeconds: installing,
+      },
       { parent: machine },
     );
   }

@@ -1,8 +1,11 @@
 import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig } from "../config";
+import { componentImages, flannelCniPluginImage, flannelImage } from "../config/images";
 import { byName } from "../config/nodes";
+import { nodePackages } from "../config/repositories";
 import { initConfig } from "../render/kubeadm";
+import { nodeFiles } from "../render/sources";
 import type { EsxiCluster } from "./esxi-cluster";
 import { ClusterApi } from "./in-cluster/cluster-api";
 import { Flannel } from "./in-cluster/flannel";
@@ -13,9 +16,7 @@ import type { Machine, MachineStep } from "./machine/machine";
 export interface K8sControlPlaneArgs {
   esxi: EsxiCluster;
   frontend: HaproxyFrontend;
-  config: LoadedConfig["controlPlane"];
-  kubernetes: LoadedConfig["kubernetes"];
-  network: LoadedConfig["network"];
+  config: LoadedConfig;
 }
 
 /**
@@ -39,16 +40,18 @@ export class K8sControlPlane extends pulumi.ComponentResource {
 
   private readonly joining: Joining;
   private readonly podNetwork: Flannel;
-  private readonly kubernetes: LoadedConfig["kubernetes"];
+  private readonly config: LoadedConfig;
+  private pullsFor?: Machine;
 
   constructor(name: string, args: K8sControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:K8sControlPlane", name, {}, opts);
-    const { esxi, frontend, config, kubernetes, network } = args;
-    this.kubernetes = kubernetes;
+    const { esxi, frontend, config } = args;
+    const { kubernetes, network, controlPlane } = config;
+    this.config = config;
     this.apiUrl = `https://${frontend.endpoint}:6443`;
 
-    this.machines = byName(config).map(([node, placed]) =>
-      esxi.clone("master", node, placed, config, { parent: this, protect: config.protect }),
+    this.machines = byName(controlPlane).map(([node, placed]) =>
+      esxi.clone("master", node, placed, controlPlane, { parent: this, protect: controlPlane.protect }),
     );
     const { ignorePreflightErrors } = kubernetes;
     this.joining = new Joining(name, this.machines, frontend.endpoint, esxi.user, ignorePreflightErrors, {
@@ -57,7 +60,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
 
     const [first, ...later] = this.machines.map((master) => ({
       master,
-      prepared: [this.prepare(master), this.joining.allow(master)],
+      prepared: [this.prepare(master, "master"), this.joining.allow(master)],
     }));
     if (!first) {
       throw new Error(`control plane ${name} has no master`);
@@ -124,13 +127,36 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   }
 
   /** Makes a machine ready for kubeadm. */
-  prepare(machine: Machine): remote.Command {
-    const { install, version } = this.kubernetes;
+  private prepare(machine: Machine, role: "master" | "worker"): remote.Command {
+    const { kubernetes, registryMirrors } = this.config;
+    const installs = kubernetes.install === "packages";
+    const pulls = installs || Object.keys(registryMirrors).length > 0;
     return machine.run(
       `${machine.machineName}-prepare`,
-      { script: "prepare-node", timeoutSeconds: 900, parameters: { INSTALL: install, VERSION: version } },
+      {
+        script: "prepare-node",
+        timeoutSeconds: 900,
+        parameters: {
+          VERSION: kubernetes.version,
+          PACKAGES: installs ? words(nodePackages(this.config).map(({ name }) => name)) : "",
+          PULL: pulls ? role : "none",
+          IMAGES: pulls ? words(this.imagesFor(machine, role)) : "",
+        },
+        texts: { FILES: nodeFiles(this.config) },
+      },
       { parent: machine },
     );
+  }
+
+  /**
+   * Images of this program that a node pulls beforehand. One worker pulls those of every component, so that a mirror without one is
+   * found before a pod waits for it.
+   */
+  private imagesFor(machine: Machine, role: "master" | "worker"): string[] {
+    if (role === "worker") {
+      this.pullsFor ??= machine;
+    }
+    return this.pullsFor === machine ? componentImages(this.config) : [flannelImage, flannelCniPluginImage];
   }
 
   /**
@@ -147,12 +173,11 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     opts: { parent: pulumi.Resource },
   ): pulumi.Resource[] {
     const joined = machines.map((machine) =>
-      this.joining.join(machine, "worker", { dependsOn: [this.prepare(machine), this.initialized], taints }),
+      this.joining.join(machine, "worker", { dependsOn: [this.prepare(machine, "worker"), this.initialized], taints }),
     );
     if (machines.length === 0) {
       return [];
     }
-    const words = (all: string[]) => all.join(" ");
     const labelled = this.run(
       `${name}-labels`,
       {
@@ -171,5 +196,8 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     return [labelled];
   }
 }
+
+/** A parameter that a script takes apart again. */
+const words = (all: string[]) => all.join(" ");
 
 type WorkerRole = Pick<LoadedConfig["workers"][string], "labels" | "taints">;

@@ -56,7 +56,8 @@ export function nodePackages({ kubernetes, packages }: Pick<StackConfig, "kubern
     ...["kubeadm", "kubelet", "kubectl"].map(ofKubernetes),
     { name: "cri-tools", from: "kubernetes" },
     { name: "kubernetes-cni", from: "kubernetes" },
-    { name: version === undefined ? "containerd.io" : `containerd.io=${version}-*`, from: "containerd" },
+    // The configuration that it gets is of this major version.
+    { name: version === undefined ? "containerd.io=2.*" : `containerd.io=${version}-*`, from: "containerd" },
     { name: "conntrack", from: "distribution" },
     { name: "socat", from: "distribution" },
   ];

@@ -8,7 +8,15 @@ import { supportedKubernetesMinors } from "./versions";
 
 /** What is wrong with where machines get packages and images from. */
 export function sourceProblems(config: StackConfig): Problem[] {
-  return [...keyProblems(config), ...nameProblems(config)];
+  return [...driverProblems(config), ...keyProblems(config), ...nameProblems(config)];
+}
+
+/** containerd is told the same. */
+function driverProblems({ kubernetes }: StackConfig): Problem[] {
+  const { cgroupDriver = "systemd" } = kubernetes.kubelet;
+  return cgroupDriver === "systemd" || cgroupDriver === "cgroupfs"
+    ? []
+    : [{ path: "kubernetes.kubelet.cgroupDriver", got: JSON.stringify(cgroupDriver), expected: "systemd or cgroupfs" }];
 }
 
 function keyProblems({ packages, kubernetes }: StackConfig): Problem[] {

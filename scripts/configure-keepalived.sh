@@ -2,15 +2,11 @@
 # Gives this HAProxy machine its share in the virtual address.
 # Text: CONFIG (keepalived.conf with a placeholder). Parameters: ADDRESS (of this machine)
 source prelude.sh
+source files.sh
+source packages.sh
 alone_on_node
-if ! command -v keepalived >/dev/null; then
-  export DEBIAN_FRONTEND=noninteractive
-  # What packages install is for everybody to read.
-  umask 022
-  apt-get -o DPkg::Lock::Timeout=300 update
-  apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends keepalived
-  umask 077
-fi
+use_files "$FILES"
+command -v keepalived >/dev/null || install_packages keepalived
 
 interface=$(ip -o -4 address show to "$ADDRESS" | awk '{ print $2; exit }')
 config=/etc/keepalived/keepalived.conf

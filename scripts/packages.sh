@@ -6,7 +6,7 @@ apt_options=(-q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Acquire::Retrie
 
 # refuse WHAT FIX: ends the step before anything was installed.
 refuse() {
-  echo "$1"
+  echo "$1" | cut -c -300
   echo "nothing was installed on $NODE: $2, then run pulumi up again"
   exit 1
 }
@@ -39,13 +39,6 @@ fetch_keys() {
     install -D -m 0644 "$fetched" "$keyrings/esxi-k8s-$name.asc"
   done </etc/esxi-k8s/keys
   rm "$fetched"
-}
-
-# adapt_sources FOLDER: tells the repositories' files, before they are put in place, of which release this machine is.
-adapt_sources() {
-  local codename
-  codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-  find "$1" -name '*.sources' -exec sed -i "s/{codename}/$codename/g" {} +
 }
 
 # own_sources: sets the sources that the template came with aside where the configuration has others for the distribution.
@@ -101,10 +94,10 @@ offered() {
     [[ $version != $wanted ]] || return 0
   done
   if ((${#versions[@]})); then
-    refuse "no package repository has $name ${wanted%-\*}, only ${versions[*]:0:5}" \
-      "set the version in the configuration to one that is there, or mirror the wanted one"
+    refuse "no package repository of $NODE has $name ${wanted%-\*}, only ${versions[*]:0:5}" \
+      "set $([ "$name" = containerd.io ] && echo packages.containerd.version || echo kubernetes.version) to one that is there, or mirror the wanted one"
   fi
-  refuse "no package repository has $name" \
+  refuse "no package repository of $NODE has $name" \
     "add it to one of them ('make images' lists what machines install), or correct packages and network.dns"
 }
 

@@ -1,7 +1,12 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
-# Makes a machine ready for kubeadm: kernel settings, container runtime, kubelet.
-# Parameters: INSTALL (packages | preinstalled), VERSION (without v)
+# Makes a machine ready for kubeadm: kernel settings, packages, container runtime, images.
+# Parameters: VERSION (without v), PACKAGES (as apt-get names them; none for a template that holds them),
+#   PULL (master | worker | none: whose images of kubeadm), IMAGES (further ones to pull)
+# Text: FILES (of package sources and containerd)
 source prelude.sh
+source files.sh
+source packages.sh
+source images.sh
 alone_on_node
 
 swapoff --all
@@ -20,48 +25,30 @@ done
 } >/etc/sysctl.d/90-kubernetes.conf
 sysctl --quiet --load /etc/sysctl.d/90-kubernetes.conf
 
-install_packages() {
-  export DEBIAN_FRONTEND=noninteractive
-  # What packages install is for everybody to read.
-  umask 022
-  dpkg --configure -a
-  local codename minor=${VERSION%.*} keyrings=/etc/apt/keyrings
-  codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-  install -d -m 0755 "$keyrings"
-  retry_for 120 "the package key of Kubernetes" curl -fsSL -o "$keyrings/kubernetes.asc" \
-    "https://pkgs.k8s.io/core:/stable:/v$minor/deb/Release.key"
-  # Kubernetes 1.36 and later want containerd 2, which Ubuntu LTS does not carry.
-  retry_for 120 "the package key of containerd" curl -fsSL -o "$keyrings/docker.asc" \
-    "https://download.docker.com/linux/ubuntu/gpg"
-  chmod 0644 "$keyrings"/*.asc
-  echo "deb [signed-by=$keyrings/kubernetes.asc] https://pkgs.k8s.io/core:/stable:/v$minor/deb/ /" \
-    >/etc/apt/sources.list.d/kubernetes.list
-  echo "deb [signed-by=$keyrings/docker.asc] https://download.docker.com/linux/ubuntu $codename stable" \
-    >/etc/apt/sources.list.d/docker.list
-  chmod 0644 /etc/apt/sources.list.d/{kubernetes,docker}.list
-  # unattended-upgrades holds apt's lock in the first minutes of a machine.
-  apt-get -o DPkg::Lock::Timeout=300 update
-  apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends \
-    containerd.io conntrack socat "kubeadm=$VERSION-*" "kubelet=$VERSION-*" "kubectl=$VERSION-*"
-  # An unattended upgrade of the kubelet past its control plane is unsupported.
-  apt-mark hold kubeadm kubelet kubectl
-  mkdir -p /etc/containerd
-  containerd config default | sed 's/SystemdCgroup = false/SystemdCgroup = true/' >/etc/containerd/config.toml
-  systemctl restart containerd
-}
-
-# Not "is kubeadm there": an installation that was cut off half-way has to be repeated as a whole.
-if [ "$INSTALL" = packages ] && ! done_before; then
-  install_packages
-  mark_done
-fi
-if ! command -v kubeadm >/dev/null; then
-  echo "kubeadm is not on $NODE: set kubernetes.install to packages, or use a template that holds it"
-  exit 1
-fi
-found=$(kubeadm version -o short)
+kubeadm_version() { kubeadm version -o short 2>/dev/null || true; }
+found=$(kubeadm_version)
 if [ "$found" != "v$VERSION" ] && [ -e /etc/kubernetes/kubelet.conf ]; then
   echo "$NODE runs Kubernetes $found, and this program cannot upgrade a living node yet: put kubernetes.version back to ${found#v}"
+  exit 1
+fi
+
+staged=$(mktemp -d)
+read_files "$staged" "$FILES"
+# Only kubeadm, which may not be there yet, knows the image of pause that belongs to it.
+containerd_config=$staged.containerd
+[ ! -e "$staged/etc/containerd/config.toml" ] || mv "$staged/etc/containerd/config.toml" "$containerd_config"
+put_files "$staged"
+
+# shellcheck disable=SC2153 # a parameter
+read -ra packages <<<"$PACKAGES"
+if ((${#packages[@]})); then
+  install_packages "${packages[@]}"
+  # An unattended upgrade of the kubelet past its control plane is unsupported.
+  apt-mark hold kubeadm kubelet kubectl
+fi
+found=$(kubeadm_version)
+if [ -z "$found" ]; then
+  echo "kubeadm is not on $NODE: set kubernetes.install to packages, or use a template that holds it"
   exit 1
 fi
 if [ "$found" != "v$VERSION" ]; then
@@ -69,7 +56,29 @@ if [ "$found" != "v$VERSION" ]; then
   exit 1
 fi
 
+restart=''
+if [ -e "$containerd_config" ]; then
+  sed -i "s|@PAUSE_IMAGE@|$(kubernetes_images master | grep /pause:)|" "$containerd_config"
+  if ! cmp --quiet "$containerd_config" /etc/containerd/config.toml; then
+    install -D -m 0644 "$containerd_config" /etc/containerd/config.toml
+    restart=yes
+  fi
+fi
+rm -rf "$staged" "$containerd_config"
+case " ${changed[*]} " in
+  *' /etc/systemd/system/containerd.service.d/'*)
+    systemctl daemon-reload
+    restart=yes
+    ;;
+esac
+[ -z "$restart" ] || systemctl restart containerd
 systemctl enable --now --quiet containerd
 systemctl enable --quiet kubelet
 retry_for 60 "containerd's socket" test -S /run/containerd/containerd.sock
+
+if [ "$PULL" != none ]; then
+  mapfile -t needed < <(kubernetes_images "$PULL")
+  read -ra further <<<"$IMAGES"
+  pull_images "${needed[@]}" "${further[@]}"
+fi
 report "ready for Kubernetes $VERSION"

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig } from "../../config";
 import { demo, ownHosts } from "../../routes/declared";
-import { busyboxVersion } from "../../config/versions";
+import { busyboxImage } from "../../config/images";
 import { scriptText } from "../../render/step";
 import type { ClusterApi } from "./cluster-api";
 import { podField } from "./pod-field";
@@ -122,7 +122,7 @@ function podSpec(page: k8s.core.v1.ConfigMap): k8s.types.input.core.v1.PodSpec {
     containers: [
       {
         name: "demo",
-        image: `docker.io/library/busybox:${busyboxVersion}`,
+        image: busyboxImage,
         imagePullPolicy: "IfNotPresent",
         command: ["httpd", "-f", "-p", String(port), "-h", "/www"],
         ports: [{ name: "http", containerPort: port }],

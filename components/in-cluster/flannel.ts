@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { flannelCniPluginVersion, flannelVersion } from "../../config/versions";
+import { flannelCniPluginImage, flannelImage } from "../../config/images";
 import type { ClusterApi } from "./cluster-api";
 import { podField } from "./pod-field";
 
@@ -102,7 +102,7 @@ function podTemplate(
   checksum: pulumi.Input<string>,
   account: k8s.core.v1.ServiceAccount,
 ): k8s.types.input.core.v1.PodTemplateSpec {
-  const image = `ghcr.io/flannel-io/flannel:v${flannelVersion}`;
+  const image = flannelImage;
   const cniDirectory = { name: "cni", mountPath: "/etc/cni/net.d" };
   const settingsDirectory = { name: "settings", mountPath: "/etc/kube-flannel" };
   return {
@@ -116,7 +116,7 @@ function podTemplate(
       initContainers: [
         {
           name: "install-cni-plugin",
-          image: `ghcr.io/flannel-io/flannel-cni-plugin:v${flannelCniPluginVersion}`,
+          image: flannelCniPluginImage,
           command: ["cp", "-f", "/flannel", "/opt/cni/bin/flannel"],
           volumeMounts: [{ name: "cni-plugins", mountPath: "/opt/cni/bin" }],
         },

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { busyboxVersion, localPathProvisionerVersion } from "../../config/versions";
+import { busyboxImage, localPathProvisionerImage } from "../../config/images";
 import { toYaml } from "../../render/yaml";
 import type { ClusterApi } from "../in-cluster/cluster-api";
 import { podField } from "../in-cluster/pod-field";
@@ -148,7 +148,7 @@ const helperPod = {
     containers: [
       {
         name: "helper-pod",
-        image: `docker.io/library/busybox:${busyboxVersion}`,
+        image: busyboxImage,
         imagePullPolicy: "IfNotPresent",
         resources: { requests: { cpu: "10m", memory: "16Mi" } },
       },
@@ -167,7 +167,7 @@ function podSpec(
     containers: [
       {
         name: "local-path-provisioner",
-        image: `docker.io/rancher/local-path-provisioner:v${localPathProvisionerVersion}`,
+        image: localPathProvisionerImage,
         imagePullPolicy: "IfNotPresent",
         command: [
           "local-path-provisioner",

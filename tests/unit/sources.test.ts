@@ -107,7 +107,7 @@ describe("several files in one text", () => {
       [`${folder}/b with space`]: "no newline at the end",
       [`${folder}/empty`]: "",
     };
-    onMachine(`read_files /`, fileBundle(files));
+    onMachine(`read_files / "$(cat)"`, fileBundle(files));
     expect(readFileSync(`${folder}/a/plain`, "utf8")).toBe(files[`${folder}/a/plain`]);
     expect(readFileSync(`${folder}/b with space`, "utf8")).toBe("no newline at the end\n");
     expect(readFileSync(`${folder}/empty`, "utf8")).toBe("");
@@ -116,7 +116,7 @@ describe("several files in one text", () => {
   test("replace what an earlier run put there, and say what changed", () => {
     const put = (files: Files) =>
       onMachine(
-        `state=${folder}/state STEP=prepare; mkdir -p "$state"; staged=$(mktemp -d); read_files "$staged"; put_files "$staged"; printf '%s\\n' "\${changed[@]}"; rm -rf "$staged"`,
+        `state=${folder}/state STEP=prepare; mkdir -p "$state"; use_files "$(cat)"; printf '%s\\n' "\${changed[@]}"`,
         fileBundle(files),
       )
         .split("\n")

@@ -94,13 +94,59 @@ describe("one HAProxy", () => {
     }
   });
 
-  test("`preinstalled` and the version reach every node", () => {
+  test("nothing is installed, pulled or written where the template holds all", () => {
     for (const node of ["master-1", "master-2", "master-3", "worker-1", "worker-2"]) {
-      expect(readStep(recorded().command(`${node}-prepare`)).parameters).toMatchObject({
-        INSTALL: "preinstalled",
-        VERSION: "1.37.2",
-      });
+      const { parameters, texts } = readStep(recorded().command(`${node}-prepare`));
+      expect(parameters).toEqual({ VERSION: "1.37.2", PACKAGES: "", PULL: "none", IMAGES: "" });
+      expect(texts.FILES).toBe("");
     }
+    expect(readStep(recorded().command("haproxy-1-haproxy")).texts.FILES).toBe("");
+  });
+});
+
+describe("packages and images from mirrors", () => {
+  const recorded = recordOnce(
+    vary(validConfig(), {
+      kubernetes: { install: "packages", kubelet: { cgroupDriver: "cgroupfs" } },
+      packages: { distribution: { url: "https://mirror.example.org/ubuntu" } },
+      registryMirrors: { "registry.k8s.io": { url: "https://mirror.example.org" } },
+    }),
+  );
+  const prepared = (node: string) => readStep(recorded().command(`${node}-prepare`));
+
+  test("every node installs the same, from sources that it is told", () => {
+    for (const node of ["master-1", "master-3", "worker-2"]) {
+      const { parameters, texts } = prepared(node);
+      expect(parameters.PACKAGES).toBe(
+        "kubeadm=1.37.2-* kubelet=1.37.2-* kubectl=1.37.2-* cri-tools kubernetes-cni containerd.io=2.* conntrack socat",
+      );
+      expect(texts.FILES).toContain("SystemdCgroup = false");
+      expect(texts.FILES?.match(/^=> .*$/gm)).toEqual([
+        "=> /etc/apt/sources.list.d/esxi-k8s-containerd.sources",
+        "=> /etc/apt/sources.list.d/esxi-k8s-distribution.sources",
+        "=> /etc/apt/sources.list.d/esxi-k8s-kubernetes.sources",
+        "=> /etc/containerd/certs.d/registry.k8s.io/hosts.toml",
+        "=> /etc/containerd/config.toml",
+        "=> /etc/crictl.yaml",
+        "=> /etc/esxi-k8s/keys",
+      ]);
+    }
+  });
+
+  test("HAProxy machines get what they need alone", () => {
+    expect(readStep(recorded().command("haproxy-1-haproxy")).texts.FILES?.match(/^=> .*$/gm)).toEqual([
+      "=> /etc/apt/sources.list.d/esxi-k8s-distribution.sources",
+    ]);
+  });
+
+  test("nodes pull what they run, and one worker what any of them may run", () => {
+    const pulled = (node: string) => {
+      const { PULL, IMAGES = "" } = prepared(node).parameters;
+      return { PULL, consul: IMAGES.includes("hashicorp/consul:"), flannel: IMAGES.includes("flannel-io/flannel:") };
+    };
+    expect(pulled("master-2")).toEqual({ PULL: "master", consul: false, flannel: true });
+    expect(pulled("worker-1")).toEqual({ PULL: "worker", consul: true, flannel: true });
+    expect(pulled("worker-2")).toEqual({ PULL: "worker", consul: false, flannel: true });
   });
 });
 
