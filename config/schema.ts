@@ -17,6 +17,8 @@ const fullVersion = (example: string) => {
   return z.string(hint).regex(/^\d+\.\d+\.\d+$/, hint);
 };
 
+const resolverHint = { error: "resolvers such as [192.0.2.1], without which CoreDNS does not start" };
+
 const machineSize = {
   /** Virtual CPUs of each machine. */
   cpus: z.int().min(1).max(128),
@@ -140,8 +142,14 @@ export const stackConfig = z.strictObject({
     portGroup: text,
     subnet: cidr,
     gateway: ipv4,
-    /** Resolvers of the machines, at most three as in resolv.conf. */
-    dns: z.array(ipv4).max(3).default([]),
+    /**
+     * Resolvers of the machines, one to three. CoreDNS does not start without one; where nothing resolves names, the
+     * gateway's address will do.
+     */
+    dns: z
+      .array(ipv4, resolverHint)
+      .min(1, resolverHint)
+      .max(3, { error: "three resolvers at most, as in resolv.conf" }),
     /** Addresses of pods, /8 or smaller: a /24 for each node. Default 10.244.0.0/16. */
     podCidr: cidr.default("10.244.0.0/16"),
     /** Virtual addresses of services, from /12 to /28. Default 10.96.0.0/12. */

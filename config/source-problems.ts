@@ -1,14 +1,11 @@
-import { componentImages, kubernetesImages, registryOf } from "./images";
 import type { Problem } from "./problem";
-import { proxyFor, withoutProxy } from "./proxy";
 import { repositories } from "./repositories";
 import type { StackConfig } from "./schema";
 import { isFingerprint } from "./sources";
-import { supportedKubernetesMinors } from "./versions";
 
 /** What is wrong with where machines get packages and images from. */
 export function sourceProblems(config: StackConfig): Problem[] {
-  return [...driverProblems(config), ...keyProblems(config), ...nameProblems(config)];
+  return [...driverProblems(config), ...keyProblems(config)];
 }
 
 /** containerd is told the same. */
@@ -46,42 +43,4 @@ function keyProblems({ packages, kubernetes }: StackConfig): Problem[] {
     }
   }
   return problems;
-}
-
-/** Machines without a resolver reach addresses only. */
-function nameProblems(config: StackConfig): Problem[] {
-  const { network, kubernetes, packages, registryMirrors, proxy } = config;
-  if (network.dns.length > 0 || kubernetes.install !== "packages") {
-    return [];
-  }
-  const minor = kubernetes.version.split(".").slice(0, 2).join(".");
-  if (!supportedKubernetesMinors.some((supported) => supported === minor)) {
-    return []; // nobody knows its images, and it is refused anyway
-  }
-  const direct = withoutProxy(proxy, network);
-  // A proxy resolves what is asked of it.
-  const first = (url: string) => new URL(proxyFor(url, proxy, direct) ?? url).hostname;
-
-  const urls = repositories(packages, kubernetes.version).flatMap(({ url, signingKey, keyUrl }) =>
-    signingKey !== undefined && isFingerprint(signingKey) && keyUrl !== undefined ? [url, keyUrl] : [url],
-  );
-  const images = [...kubernetesImages(kubernetes.version).images, ...componentImages(config)];
-  for (const registry of new Set(images.map(registryOf))) {
-    const mirror = registryMirrors[registry];
-    urls.push(mirror === undefined || mirror.fallback ? `https://${registry}` : mirror.url);
-  }
-  const names = urls.map(first).filter((host) => !/^[\d.]+$/.test(host));
-  if (packages.distribution === undefined) {
-    names.push("the template's own package sources (packages.distribution takes their place)");
-  }
-  if (names.length === 0) {
-    return [];
-  }
-  return [
-    {
-      path: "network.dns",
-      got: "nothing",
-      expected: `a resolver, because machines install packages from names: ${[...new Set(names)].join(", ")}; or addresses instead of all of them`,
-    },
-  ];
 }

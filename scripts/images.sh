@@ -17,7 +17,7 @@ pull_images() {
     registry=/etc/containerd/certs.d/${image%%/*}/hosts.toml
     mirror=$(sed -n 's/^\[host\."\(.*\)"\]/\1/p; s/^server = "\(.*\)"/\1/p' "$registry" 2>/dev/null | tail -n 1)
     echo "$NODE cannot pull $image${mirror:+ from the mirror $mirror}"
-    tail -n 1 <<<"$said" | sed 's/.*desc = //' | cut -c -250
+    tail -n 1 <<<"$said" | sed 's/.*desc = //; s/\\"/"/g; s/"$//' | cut -c -250
     echo "put it there ('make images' lists what a mirror has to hold), or correct registryMirrors, then run pulumi up again"
     return 1
   done

@@ -57,8 +57,8 @@ const suites = {
   },
   e2e: () => {
     // What takes minutes where it is not in the cache, so that the tests' own limits need not allow for it.
-    const prepared = "sim/prepare chromium:chromium && sim/toolchain/build && sim/node-image/debian >/dev/null";
-    if (check("the tool chain, the Debian tree and the browser", prepared)) vitest("e2e");
+    const prepared = "sim/prepare chromium:chromium && sim/toolchain/build && sim/depot/build >/dev/null";
+    if (check("the tool chain, packages and images, and the browser", prepared)) vitest("e2e");
   },
 };
 

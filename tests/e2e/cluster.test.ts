@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeIngress } from "./ingress";
+import { describeInstalling } from "./installing";
 import {
   addresses,
   allUp,
@@ -318,6 +319,8 @@ describe("vCenter", () => {
     });
   });
 });
+
+describe("a stack whose machines install what they need", describeInstalling);
 
 describe("make down", () => {
   it("destroys the machines and leaves the stack empty", async () => {

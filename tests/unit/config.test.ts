@@ -97,7 +97,6 @@ describe("a valid configuration is accepted", () => {
     expect(config.vcenter.allowUnverifiedSsl).toBe(false);
     expect(config.template.user).toBe("k8s");
     expect(config.network).toMatchObject({ podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/12" });
-    expect(variant({ network: { dns: null } }).network.dns).toEqual([]);
     expect(config.frontend).toMatchObject({ virtualRouterId: 51, ingressNodePorts: { http: 30080, https: 30443 } });
     expect(config.controlPlane).toMatchObject({ allowNonHa: false, protect: true });
     expect(config.workers.general).toMatchObject({ labels: {}, taints: [] });

@@ -1,0 +1,197 @@
+import { readFile, rm } from "node:fs/promises";
+import { beforeAll, expect, it } from "vitest";
+import { parse, stringify } from "yaml";
+import { attempt, inLab, run, temporaryFile, temporaryFolder } from "./support/lab";
+
+const stack = "installing";
+const depot = "https://10.20.0.3";
+const machines = {
+  frontend: { "plain-haproxy-1": { host: "esxi-1", address: "10.20.0.110" } },
+  master: { "plain-master-1": { host: "esxi-1", address: "10.20.0.121" } },
+  worker: { "plain-worker-1": { host: "esxi-2", address: "10.20.0.131" } },
+};
+
+/** Where a variant of the stack gets things from; by default all is as it should be. */
+interface Sources {
+  /** Of Kubernetes' packages. */
+  repository?: string;
+  signingKey?: string | null;
+  version?: string;
+  /** Where the depot has the images of a registry. */
+  images?: (registry: string) => string;
+}
+
+/**
+ * A small stack whose machines install packages and pull images on their first boot, from the lab's depot, beside the one that
+ * cluster.test.ts has brought up from the template that holds everything.
+ */
+export function describeInstalling(): void {
+  const lab = `/run/esxi-k8s/${String(process.env.ESXI_K8S_LAB)}`;
+  let ca = "";
+  let packageKey = "";
+  let fingerprint = "";
+
+  beforeAll(async () => {
+    ca = await readFile(`${lab}/depot/ca.crt`, "utf8");
+    packageKey = await readFile(`${lab}/depot/packages.asc`, "utf8");
+    const shown = await run("gpg", [
+      ...["--homedir", await temporaryFolder(), "--batch", "--show-keys", "--with-colons"],
+      `${lab}/depot/packages.asc`,
+    ]);
+    fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(shown)?.[1] ?? "";
+    await inLab("pulumi", "stack", "init", stack, "--no-select");
+    // Each variant has a file of its own.
+    await rm(`Pulumi.${stack}.yaml`);
+  });
+
+  /** The stack sim with three plain machines and the depot. */
+  async function configuration(sources: Sources): Promise<string> {
+    const { repository = `${depot}/core:/stable:/v{minor}/deb/`, signingKey = fingerprint, version } = sources;
+    const { images = (registry: string) => registry } = sources;
+    const file = parse(await readFile("Pulumi.sim.yaml", "utf8")) as {
+      config: Record<string, Record<string, unknown>>;
+    };
+    const of = (key: string) => file.config[`esxi-k8s:${key}`] ?? {};
+    const change = (key: string, values: object) => {
+      file.config[`esxi-k8s:${key}`] = { ...of(key), ...values };
+    };
+    change("template", { name: "ubuntu-24.04" });
+    change("frontend", { nodes: machines.frontend });
+    change("controlPlane", { nodes: machines.master, allowNonHa: true });
+    change("workers", { general: { ...(of("workers").general as object), nodes: machines.worker } });
+    change("kubernetes", { install: "packages", ...(version !== undefined && { version }) });
+    change("consul", { enabled: false });
+    change("packages", {
+      kubernetes: { url: repository, ca, ...(signingKey !== null && { signingKey }) },
+      containerd: { url: `${depot}/linux/ubuntu`, signingKey: fingerprint, ca },
+      distribution: {
+        ...{ url: `${depot}/ubuntu`, suites: ["{codename}"], components: ["main"], signingKey: packageKey, ca },
+      },
+    });
+    const mirror = (registry: string) => [registry, { url: `${depot}/${images(registry)}`, ca }] as const;
+    change("registryMirrors", Object.fromEntries(["registry.k8s.io", "ghcr.io", "docker.io"].map(mirror)));
+    file.config["esxi-k8s:demo"] = false as never;
+    return temporaryFile(stringify(file));
+  }
+
+  const pulumi = async (command: string, sources: Sources, ...options: string[]) =>
+    attempt("sim/enter", [
+      "pulumi",
+      command,
+      "--stack",
+      stack,
+      "--config-file",
+      await configuration(sources),
+      ...options,
+    ]);
+  const up = (sources: Sources) => pulumi("up", sources, "--yes", "--skip-preview");
+
+  /** What a failed run says of the master, from the line behind the command on. */
+  async function failure(sources: Sources): Promise<string[]> {
+    const { code, stdout } = await up(sources);
+    expect(code).not.toBe(0);
+    const lines = stdout.split("\n").map((line) => line.trim());
+    const start = lines.findIndex((line) => line.startsWith("step prepare-node on plain-master-1 failed"));
+    const length = lines.slice(start).findIndex((line) => line === "" || /^(command|pulumi):|^Resources:/.test(line));
+    const said = lines.slice(start, start + length);
+    expect(said.length).toBeLessThanOrEqual(14);
+    return said;
+  }
+
+  async function onMaster(...command: string[]): Promise<string> {
+    const docker = ["--host", `unix://${lab}/docker.sock`];
+    const machine = await run("docker", [...docker, "ps", "--quiet", "--filter", "name=vcsim-plain-master-1-"]);
+    return run("docker", [...docker, "exec", machine, ...command]);
+  }
+  const installed = async () =>
+    (await onMaster("dpkg-query", "--show", "--showformat", "${Package}\n"))
+      .split("\n")
+      .filter((name) => /^(kube|cri-tools|containerd|conntrack|socat)/.test(name));
+  const again = "then run pulumi up again";
+
+  it("says what is wrong with a repository that does not answer, and installs nothing", async () => {
+    const said = await failure({ repository: "https://10.20.0.3:81/kubernetes" });
+    expect(said.slice(1)).toEqual([
+      expect.stringMatching(
+        /^the key of the package repository kubernetes could not be fetched from https:\/\/10\.20\.0\.3:81\/kubernetes\/Release\.key: curl: .*port 81/,
+      ),
+      `nothing was installed on plain-master-1: make the repository answer or correct packages.kubernetes (and proxy, if the way leads through one), ${again}`,
+    ]);
+    expect(await installed()).toEqual([]);
+  });
+
+  it("refuses a key that is not the expected one", async () => {
+    const said = await failure({ signingKey: null });
+    expect(said.slice(1)).toEqual([
+      `the key at ${depot}/core:/stable:/v1.37/deb/Release.key has the fingerprint ${fingerprint}, expected DE15B14486CD377B9E876E1A234654DA9A296436`,
+      `nothing was installed on plain-master-1: find out whose key that is; if it is right, set packages.kubernetes.signingKey to its fingerprint, ${again}`,
+    ]);
+    expect(await installed()).toEqual([]);
+  });
+
+  it("says which versions there are when the wanted one is not", async () => {
+    const said = await failure({ version: "1.37.9" });
+    expect(said.slice(-2)).toEqual([
+      "no package repository of plain-master-1 has kubeadm 1.37.9, only 1.37.2-1.1",
+      `nothing was installed on plain-master-1: set kubernetes.version to one that is there, or mirror the wanted one, ${again}`,
+    ]);
+    expect(await installed()).toEqual([]);
+  });
+
+  it("says which image a mirror does not have", async () => {
+    const said = await failure({ images: () => "nowhere" });
+    expect(said.slice(-3)).toEqual([
+      `plain-master-1 cannot pull registry.k8s.io/kube-apiserver:v1.37.2 from the mirror ${depot}/v2/nowhere`,
+      expect.stringContaining("not found"),
+      `put it there ('make images' lists what a mirror has to hold), or correct registryMirrors, ${again}`,
+    ]);
+  });
+
+  it("goes on from there to a cluster that serves", async () => {
+    const { code, stdout, stderr } = await up({});
+    expect(code, stdout + stderr).toBe(0);
+    const nodes = await inLab(
+      ...["tools/kubectl", stack, "get", "nodes", "-o"],
+      'jsonpath={range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.status.nodeInfo.containerRuntimeVersion} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}',
+    );
+    expect(nodes.split("\n").sort()).toEqual([
+      "plain-master-1 v1.37.2 containerd://2.4.2 True",
+      "plain-worker-1 v1.37.2 containerd://2.4.2 True",
+    ]);
+    for (const what of [
+      ["-n", "kube-system", "rollout", "status", "deployment/coredns"],
+      ["-n", "traefik", "rollout", "status", "daemonset/traefik"],
+    ]) {
+      expect(await inLab("tools/kubectl", stack, ...what, "--timeout=60s")).toContain("successfully rolled out");
+    }
+    const status = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://10.20.0.110/"];
+    expect(await inLab(...status)).toBe("404");
+  });
+
+  it("has what its machines run from the official names alone, and as the official packages have it", async () => {
+    const images = await onMaster("crictl", "images", "--output", "json");
+    const tags = (JSON.parse(images) as { images: { repoTags: string[] }[] }).images.flatMap(
+      ({ repoTags }) => repoTags,
+    );
+    expect(tags.filter((tag) => !/^(registry\.k8s\.io|ghcr\.io|docker\.io)\//.test(tag))).toEqual([]);
+    expect(tags).toContain("registry.k8s.io/etcd:3.7.0-0");
+    const asked = await readFile(`${lab}/log/depot`, "utf8");
+    for (const image of ["registry.k8s.io/kube-proxy", "ghcr.io/flannel-io/flannel", "docker.io/library/traefik"]) {
+      expect(asked).toMatch(new RegExp(`GET /v2/${image}/manifests/sha256:[0-9a-f]{64}\\?ns=`));
+    }
+
+    expect(await installed()).toEqual(
+      ["conntrack", "containerd.io", "cri-tools", "kubeadm", "kubectl", "kubelet", "kubernetes-cni", "socat"].sort(),
+    );
+    expect(await onMaster("apt-mark", "showhold")).toBe("kubeadm\nkubectl\nkubelet");
+    const configured = await onMaster("containerd", "config", "dump");
+    // One from the program, which follows the kubelet's cgroup driver; one from the template, for what a container may not.
+    expect(configured).toContain("SystemdCgroup = false");
+    expect(configured).toContain("restrict_oom_score_adj = true");
+  });
+
+  it("changes nothing the second time", async () => {
+    const { code, stdout } = await pulumi("preview", {}, "--expect-no-changes");
+    expect(code, stdout).toBe(0);
+  });
+}
