@@ -4,7 +4,20 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, expect } from "vitest";
+import { afterAll, describe, expect } from "vitest";
+import { shellWord } from "../../../render/step";
+import { Calm } from "./calm";
+
+/**
+ * Suites that run side by side, each with its tests in turn: for what waits more than it works, and does not disturb the others.
+ */
+export function sideBySide(suites: Record<string, () => void>): void {
+  for (const [name, define] of Object.entries(suites)) {
+    describe("side by side", { concurrent: true }, () => {
+      describe(name, { concurrent: false }, define);
+    });
+  }
+}
 
 /** The tests' own lab, beside one that a person may have running. */
 process.env.ESXI_K8S_LAB ??= "e2e";
@@ -21,6 +34,22 @@ export const addresses: Record<string, string> = {
 };
 export const masters = Object.keys(addresses).filter((name) => name.startsWith("master"));
 export const workers = Object.keys(addresses).filter((name) => name.startsWith("worker"));
+
+/** The stack's machines, and the hosts that they are to be on. */
+export const machines: Record<string, string> = {
+  "haproxy-1": "esxi-1.lab.internal",
+  "master-1": "esxi-1.lab.internal",
+  "master-2": "esxi-2.lab.internal",
+  "master-3": "esxi-1.lab.internal",
+  "worker-1": "esxi-1.lab.internal",
+  "worker-2": "esxi-2.lab.internal",
+};
+
+/** Name and host of the stack's machines that vCenter has. */
+export async function inventory(): Promise<Record<string, string>> {
+  const rows = (await run("sim/vcenter", ["inventory"])).split("\n").map((line) => line.split(/\s{2,}/));
+  return Object.fromEntries(rows.flatMap(([name = "", , host = ""]) => (name in machines ? [[name, host]] : [])));
+}
 
 export interface Outcome {
   /** Exit code; -1 when a signal ended the program. */
@@ -56,13 +85,48 @@ export async function run(file: string, args: string[], timeoutSeconds?: number)
 /** Runs a program in the lab's network. */
 export const inLab = (...command: string[]): Promise<string> => run("sim/enter", command);
 
-export const make = (...args: string[]): Promise<string> => run("make", ["--no-print-directory", ...args]);
+/** The API server, which `kubectl`, `make` and `pulumi` want to be there. */
+export const api = new Calm();
 
-export const output = (name: string): Promise<string> =>
-  inLab("pulumi", "stack", "output", name, "--show-secrets", "--stack", "sim");
+export const make = (...args: string[]): Promise<string> =>
+  api.calmly(() => run("make", ["--no-print-directory", ...args]));
+
+/** Pulumi on the stack; without the questions that it asks people. */
+export const pulumi = (...args: string[]): Promise<string> =>
+  api.calmly(() => inLab("pulumi", ...args, "--stack", "sim"));
+
+/** A question whose answer stays as it is: asked once, and again only if that failed. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () =>
+    (answer ??= ask().catch((error: unknown) => {
+      answer = undefined;
+      throw error;
+    }));
+}
+
+/** The stack's outputs: no later `pulumi up` changes one. */
+const outputs = once(
+  async () =>
+    JSON.parse(await inLab("pulumi", "stack", "output", "--json", "--show-secrets", "--stack", "sim")) as Record<
+      string,
+      string
+    >,
+);
+export const output = async (name: string): Promise<string> => {
+  const value = (await outputs())[name];
+  if (value === undefined) {
+    throw new Error(`the stack has no output ${name}`);
+  }
+  return value;
+};
 
 /** kubectl with the kubeconfig that the stack hands out, so through HAProxy. */
-export const kubectl = (...args: string[]): Promise<string> => inLab("tools/kubectl", "sim", ...args);
+export const kubectl = async (...args: string[]): Promise<string> => {
+  const file = await kubeconfig();
+  return api.calmly(() => inLab("kubectl", "--kubeconfig", file, ...args));
+};
+const kubeconfig = once(async () => temporaryFile(await output("kubeconfig")));
 
 /** An operator at vCenter: switches a virtual machine. */
 export const power = (name: string, state: "on" | "off"): Promise<string> => run("sim/vcenter", ["power", name, state]);
@@ -93,9 +157,23 @@ export async function rejoined(node: string): Promise<void> {
   await kubectl("wait", "--for=condition=Ready", "--timeout=180s", `node/${node}`);
 }
 
-/** Runs a shell line as root on a machine, its host key verified as the stack knows it. */
-export const onMachine = (name: string, line: string): Promise<string> =>
-  inLab("tests/e2e/support/ssh", String(addresses[name]), line);
+/** The command that runs a shell line as root on a machine, its host key verified as the stack knows it. */
+export async function ssh(name: string, line: string): Promise<string[]> {
+  const { key, knownHosts } = await sshFiles();
+  const options = ["IdentitiesOnly=yes", "BatchMode=yes", "LogLevel=ERROR", "StrictHostKeyChecking=yes"];
+  return [
+    "ssh",
+    ...["-i", key],
+    ...[...options, `UserKnownHostsFile=${knownHosts}`].flatMap((option) => ["-o", option]),
+    `${await output("sshUser")}@${String(addresses[name])}`,
+    `sudo bash -c ${shellWord(line)}`,
+  ];
+}
+const sshFiles = once(async () => ({
+  key: await temporaryFile(`${await output("sshPrivateKey")}\n`),
+  knownHosts: await temporaryFile(`${await output("sshKnownHosts")}\n`),
+}));
+export const onMachine = async (name: string, line: string): Promise<string> => inLab(...(await ssh(name, line)));
 
 /**
  * Polls until a question is answered without an error.
@@ -172,6 +250,7 @@ export const temporaryFolder = (): Promise<string> => mkdtemp(join(temporary, "f
 /** Writes a text to a file in such a folder. */
 export async function temporaryFile(content: string): Promise<string> {
   const file = join(await temporaryFolder(), "file.yaml");
-  await writeFile(file, content);
+  // ssh takes no key that others may read.
+  await writeFile(file, content, { mode: 0o600 });
   return file;
 }

@@ -1,7 +1,8 @@
 // Asks for a page 100 times a second, each time on a new connection: load.mjs ADDRESS HOST SECONDS
-// Prints { sent, failures: [{ at, reason }], slowest } with times in seconds since the start.
+// for at least that long, and on until standard input ends.
+// Prints { sent, seconds, failures: [{ at, reason }], slowest } with times in seconds since the start.
 import http from "node:http";
-import { argv } from "node:process";
+import { argv, stdin } from "node:process";
 import { clearInterval, setInterval } from "node:timers";
 
 const [address, host, seconds] = argv.slice(2);
@@ -10,6 +11,8 @@ const now = () => (Date.now() - started) / 1000;
 const failures = [];
 let sent = 0;
 let slowest = 0;
+let wanted = true;
+stdin.resume().on("end", () => (wanted = false));
 
 function ask() {
   const at = now();
@@ -34,15 +37,15 @@ function ask() {
 }
 
 const pending = [];
-await new Promise((resolve) => {
+const lasted = await new Promise((resolve) => {
   const timer = setInterval(() => {
     // As many as are due: a timer that is late must not lower the rate.
     while (sent < now() * 100) pending.push(ask());
-    if (now() >= Number(seconds)) {
+    if (!wanted && now() >= Number(seconds)) {
       clearInterval(timer);
-      resolve();
+      resolve(now());
     }
   }, 10);
 });
 await Promise.all(pending);
-console.log(JSON.stringify({ sent, failures, slowest }));
+console.log(JSON.stringify({ sent, seconds: lasted, failures, slowest }));

@@ -1,19 +1,20 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { attempt, temporaryFolder, type Outcome } from "./support/lab";
 
-/** Runs sim/prepare with some of the machine pretended otherwise. */
+/** Runs sim/prepare, for a lab that is not there, with some of the machine pretended otherwise. */
 async function prepareWith(programs: Record<string, string>, ...before: string[]): Promise<Outcome> {
   const folder = await temporaryFolder();
   for (const [name, script] of Object.entries(programs)) {
     await writeFile(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
-  return attempt("env", [`PATH=${folder}:${process.env.PATH ?? ""}`, ...before, "sim/prepare"]);
+  const environment = [`PATH=${folder}:${process.env.PATH ?? ""}`, "ESXI_K8S_LAB=none"];
+  return attempt("env", [...environment, ...before, "sim/prepare"]);
 }
 
 /** What a machine that cannot run the lab is told, before any work starts. */
-describe("sim/prepare", () => {
+export function describeMachine(): void {
   it("passes on this machine", async () => {
     expect(await prepareWith({})).toMatchObject({ code: 0 });
   });
@@ -53,4 +54,4 @@ describe("sim/prepare", () => {
     expect(code).toBe(1);
     expect(stderr).toContain("ESXI_K8S_LAB is 'My_Lab', expected 1 to 12 characters of a-z, 0-9 and '-'");
   });
-});
+}

@@ -1,13 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { beforeAll, describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { tokens } from "../support/vsphere";
-import { run } from "./support/lab";
 
-beforeAll(async () => {
-  await run("sim/tools", []);
-});
-
-describe("the stand-in for the vSphere SDK that unit tests use", () => {
+/** The stand-in for the vSphere SDK that unit tests use, against the one that was generated when the lab came up. */
+export function describeSdk(): void {
   it.each(Object.entries(tokens).filter(([name]) => name !== "Provider"))(
     "registers %s as the generated SDK does",
     async (name, token) => {
@@ -16,4 +12,4 @@ describe("the stand-in for the vSphere SDK that unit tests use", () => {
       expect(source).toMatch(new RegExp(`["']${token}["']`));
     },
   );
-});
+}
