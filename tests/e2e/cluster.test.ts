@@ -6,7 +6,7 @@ import { describeIngress } from "./ingress";
 import { describeInstalling } from "./installing";
 import { describeLoad } from "./load";
 import { describeMachine } from "./machine";
-import { describeRuns } from "./runs";
+import { describeFailure, describeRuns } from "./runs";
 import { describeSdk } from "./sdk";
 import {
   attempt,
@@ -118,7 +118,8 @@ async function secretTexts(): Promise<string[]> {
   );
 }
 
-describe("vCenter", () => {
+/** A machine's end, as vCenter sees it. */
+function describeVcenter(): void {
   it("sees that a machine has switched itself off", async () => {
     // At once, services or not. The connection goes with it.
     await attempt("sim/enter", await ssh("worker-2", "systemctl poweroff -ff"));
@@ -126,6 +127,10 @@ describe("vCenter", () => {
       expect(await run("sim/vcenter", ["inventory"])).toMatch(/^worker-2 +poweredOff /m);
     });
   });
+}
+
+describe("what goes wrong", () => {
+  sideBySide({ "a step": describeFailure, "a machine": describeVcenter });
 });
 
 describe("a stack whose machines install what they need", describeInstalling);
