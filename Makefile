@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help preflight up preview down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e lint crds bench
+.PHONY: help preflight up preview down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation lint crds bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -73,6 +73,9 @@ test-charts: ## the Helm charts: lint, rendering, refused values
 
 test-e2e: ## end-to-end tests on a simulated lab of their own
 	node tests/run.mjs e2e
+
+test-creation: ## a cluster from nothing, RUNS times, from case FROM of SEED on; results in artifacts/creation.jsonl
+	node tests/run.mjs creation
 
 lint: ## types, ESLint, Prettier, shellcheck
 	node tests/run.mjs lint

@@ -35,6 +35,18 @@ export default defineConfig({
           hookTimeout: 900_000,
         },
       },
+      {
+        test: {
+          name: "long",
+          include: ["tests/long/**/*.test.ts"],
+          // A lab of their own, beside the end-to-end tests'.
+          env: { ESXI_K8S_LAB: "long" },
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+        },
+      },
     ],
   },
 });

@@ -1,4 +1,4 @@
-// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [charts] [e2e]
+// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [charts] [e2e] [creation]
 // A suite that could not run at all counts as failed; nothing is ever skipped.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,26 +14,39 @@ function check(name, command, env = {}) {
   return status === 0;
 }
 
-/** A vitest project; its tests are counted one by one. */
-function vitest(project) {
-  console.log(`\n==> ${project} tests`);
-  const report = `artifacts/${project}.json`;
+/** A vitest project, or one of its files; its tests are counted one by one. */
+function vitest(project, file = "") {
+  const name = file || project;
+  console.log(`\n==> ${name} tests`);
+  const report = `artifacts/${name}.json`;
   mkdirSync("artifacts", { recursive: true });
   rmSync(report, { force: true });
   const { status } = spawnSync(
     "npx",
-    ["vitest", "run", "--project", project, "--reporter=verbose", "--reporter=json", `--outputFile.json=${report}`],
+    [
+      "vitest",
+      "run",
+      "--project",
+      project,
+      file,
+      "--reporter=verbose",
+      "--reporter=json",
+      `--outputFile.json=${report}`,
+    ],
     { stdio: "inherit" },
   );
   const counts = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : {};
   const { numPassedTests: passed = 0, numFailedTests: failed = 0, numPendingTests: pending = 0 } = counts;
   // A hook that fails leaves its tests pending, and a file that does not load has none: both are failures.
   const silent = status !== 0 && failed + pending === 0 ? 1 : 0;
-  results.push({ name: `${project} tests`, passed, failed: failed + pending + silent });
+  results.push({ name: `${name} tests`, passed, failed: failed + pending + silent });
 }
 
 const shellScripts =
   'git ls-files -co --exclude-standard | while read -r f; do [ -f "$f" ] && { [[ $f == *.sh ]] || head -c 60 "$f" | grep -qaE \'^#!.*bash\'; } && echo "$f"; done';
+
+// What takes minutes where it is not in the cache, so that the tests' own limits need not allow for it.
+const prepared = "sim/prepare chromium:chromium && sim/toolchain/build && sim/depot/build >/dev/null";
 
 const suites = {
   unit: () => vitest("unit"),
@@ -56,9 +69,11 @@ const suites = {
       vitest("charts");
   },
   e2e: () => {
-    // What takes minutes where it is not in the cache, so that the tests' own limits need not allow for it.
-    const prepared = "sim/prepare chromium:chromium && sim/toolchain/build && sim/depot/build >/dev/null";
     if (check("the tool chain, packages and images, and the browser", prepared)) vitest("e2e");
+  },
+  // Longer ones, each by a target of its own: SEED, FROM and RUNS say which cases.
+  creation: () => {
+    if (check("the tool chain, packages and images, and the browser", prepared)) vitest("long", "creation");
   },
 };
 
