@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # sourced by ../build, with which it shares its variables
 description='Consul with its web interface'
 consul=github.com/hashicorp/consul
+version=$(module_version "$consul")
 
 before() {
   # Of the ways to find servers, those that ask clouds go; mDNS and Kubernetes stay.
@@ -12,4 +13,6 @@ before() {
   echo 'package troubleshoot' >"$copy/proxy/z_xds_packages.go"
   own_copy "$consul"
   echo 'package xds' >"$copy/agent/xds/z_xds_packages.go"
+  # Its pages were built before the version was decided.
+  sed -i -E "s/(%22CONSUL_VERSION%22%3A%22)[^%]*(%5Cn)?%22/\1${version#v}%22/" "$copy/agent/uiserver/dist/index.html"
 }
