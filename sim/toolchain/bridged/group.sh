@@ -1,12 +1,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # sourced by ../build, with which it shares its variables
 description='the vsphere and random plugins, the Node SDK of the former'
-official_cli_brings=it
 needs=(npm)
 vsphere=$(module_version github.com/hashicorp/terraform-provider-vsphere)
+# The release of @pulumi/random with the same provider; the engine warns when it is older than that in package.json.
+random=4.21.2
+pulumi_parts="random $random, vsphere ${vsphere#v}"
 ldflags=(
   -X "esxi-k8s/sim/toolchain/bridged/vsphere.Version=${vsphere#v}"
-  # The release of @pulumi/random with the same provider; the engine warns when it is older than that in package.json.
-  -X esxi-k8s/sim/toolchain/bridged/random.Version=4.21.2
+  -X "esxi-k8s/sim/toolchain/bridged/random.Version=$random"
 )
 
 before() {

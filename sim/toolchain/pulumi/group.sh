@@ -1,12 +1,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # sourced by ../build, with which it shares its variables
 description='the Pulumi engine and the command plugin'
-official_cli_brings=it
 engine=github.com/pulumi/pulumi/pkg/v3
 pulumi=$(module_version "$engine")
+# The release whose behaviour the plugin has; the engine warns when it is older than @pulumi/command in package.json.
+command=1.2.1
+pulumi_parts="engine ${pulumi#v}, command $command"
 ldflags=(
   -X "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=${pulumi#v}"
-  # The release whose behaviour the plugin has; the engine warns when it is older than @pulumi/command in package.json.
-  -X main.version=1.2.1
+  -X "main.version=$command"
 )
 
 # What only talks to clouds goes: state and keys that are kept there, logs that are read there, calls of Pulumi Cloud's API.
