@@ -86,8 +86,8 @@ crds: ## write what Traefik's objects and routes may hold to charts/traefik-crds
 	generated=$$(dirname "$$(sim/toolchain/build --print traefik)") && \
 		cp "$$generated"/crds/*.yaml charts/traefik-crds/definitions/ && cp "$$generated/dynamic.json" routes/traefik-dynamic.json
 
-bench: node_modules ## a whole pulumi up against what kubeadm alone needs in it, in one run
-	node tools/bench.mjs
+bench: node_modules ## what it costs, in one run: pulumi up against kubeadm alone, 200 workers, state; COLD=1 compiles before
+	node tools/bench.mjs $(if $(COLD),--cold)
 
 # Rebuilt when the lock file is newer; npm needs no network for packages it has in its cache.
 node_modules: package-lock.json
