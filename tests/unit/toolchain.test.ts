@@ -4,14 +4,15 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-const root = resolve(import.meta.dirname, "../..");
+const root = resolve(__dirname, "../..");
 const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   dependencies: Record<string, string>;
 };
+const pinned = (name: string) => dependencies[`@pulumi/${name}`] ?? "";
 const official: Record<string, string> = {
-  command: dependencies["@pulumi/command"],
-  kubernetes: dependencies["@pulumi/kubernetes"],
-  random: dependencies["@pulumi/random"],
+  command: pinned("command"),
+  kubernetes: pinned("kubernetes"),
+  random: pinned("random"),
   vsphere: /vsphere: vsphere@(.+)/.exec(readFileSync(join(root, "Pulumi.yaml"), "utf8"))?.[1] ?? "",
 };
 
@@ -36,7 +37,7 @@ function ownEngine(cli: string, plugins: Record<string, string>) {
   program("pulumi", `case $1 in version) echo v${cli} ;; plugin) cat ${join(bin, "plugins.json")} ;; esac`);
   const { stdout, stderr, status } = spawnSync(join(root, "sim/toolchain/build"), ["--print", "pulumi"], {
     encoding: "utf8",
-    env: { ...process.env, PATH: `${bin}:${process.env.PATH}`, ESXI_K8S_CACHE: join(bin, "cache") },
+    env: { ...process.env, PATH: `${bin}:${process.env.PATH ?? ""}`, ESXI_K8S_CACHE: join(bin, "cache") },
   });
   expect(status, stderr).toBe(0);
   return stdout.trim();
