@@ -11,7 +11,7 @@ import (
 // Provider is what the static configuration holds under providers.ecs.
 type Provider struct{}
 
-// Init refuses to start.
+// Init says that there is no such source.
 func (*Provider) Init() error {
 	return errors.New("this Traefik is built without providers.ecs: remove it from the static configuration")
 }
