@@ -15,6 +15,8 @@ IN := sim/enter
 # A lab is there to be thrown away; elsewhere Pulumi shows what it would do and asks.
 YES := --yes --skip-preview
 UI := node tools/ui.mjs
+# Nothing outside of the lab's network could use it.
+OUT ?= -
 else
 PREFLIGHT := command -v pulumi >/dev/null || { echo 'error: the Pulumi CLI is missing: install it, then run pulumi install'; exit 1; }
 LAB := :
@@ -41,8 +43,8 @@ down: node_modules ## destroy the stack's machines
 	$(LAB)
 	$(IN) pulumi destroy $(YES) --stack $(STACK)
 
-kubeconfig: ## print the administrator's kubeconfig
-	$(IN) pulumi stack output kubeconfig --show-secrets --stack $(STACK)
+kubeconfig: node_modules ## the administrator's kubeconfig to where kubectl looks, or OUT=FILE; of the lab to standard output (OUT=-)
+	$(IN) node tools/kubeconfig.mjs $(STACK) $(if $(OUT),--out $(OUT)) $(if $(CONTEXT),--context $(CONTEXT))
 
 kubectl: ## one call, output only: make kubectl ARGS='get nodes'
 	$(IN) tools/kubectl $(STACK) $(ARGS)

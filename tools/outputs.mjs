@@ -11,6 +11,11 @@ export function outputs(stack, { secrets = false, through = [] } = {}) {
   const options = secrets ? ["--show-secrets"] : [];
   const [command, ...args] = [...through, "pulumi", "stack", "output", "--json", "--stack", stack, ...options];
   const { status, stdout } = spawnSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
-  if (status !== 0) exit(1);
+  if (status !== 0) {
+    console.error(
+      `error: the outputs of stack ${stack} cannot be read; 'pulumi whoami -v' says where Pulumi looks, 'pulumi stack ls' what is there`,
+    );
+    exit(1);
+  }
   return JSON.parse(stdout);
 }
