@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeCluster } from "./cluster";
 import { describeConsul } from "./consul";
 import { describeCreation, printed, processes } from "./creation";
+import { describeEnvironments } from "./environments";
 import { describeIngress } from "./ingress";
 import { describeInstalling } from "./installing";
 import { describeLoad } from "./load";
@@ -45,6 +46,7 @@ describe("a cluster is used", () => {
     "Pulumi, again": describeRuns,
     Consul: describeConsul,
     "the ingress": describeIngress,
+    "environments of the repository": describeEnvironments,
     "the vSphere SDK of unit tests": describeSdk,
   });
 });

@@ -55,6 +55,20 @@ export function stackFile(stack: string): { raw: RawConfig; encrypted: Set<strin
   return { raw, encrypted };
 }
 
+/** A stack's file once its owner has filled in what is missing, and set the password. */
+export function filledIn(stack: string): RawConfig {
+  const fill = (value: unknown): unknown => {
+    if (Array.isArray(value)) {
+      return value.map(fill);
+    }
+    if (isObject(value)) {
+      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner)]));
+    }
+    return typeof value === "string" ? value.replace(/^CHANGE-ME.*/, "filled-in") : value;
+  };
+  return { ...(fill(stackFile(stack).raw) as RawConfig), vcenterPassword: decryptedSecret };
+}
+
 export function readYaml(path: string): unknown {
   return parse(readFileSync(path, "utf8"));
 }

@@ -2,7 +2,16 @@ import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../config/parse";
-import { decryptedSecret, readYaml, stackFile, validConfig, variant, vary, type RawConfig } from "../support/configs";
+import {
+  decryptedSecret,
+  filledIn,
+  readYaml,
+  stackFile,
+  validConfig,
+  variant,
+  vary,
+  type RawConfig,
+} from "../support/configs";
 
 const fixtures = join(__dirname, "..", "fixtures");
 
@@ -158,36 +167,53 @@ describe("the stacks of the repository", () => {
     expect([...encrypted]).toEqual(["vcenterPassword"]);
   });
 
-  test("the homelab's lacks exactly what only its owner knows", () => {
-    const { raw, encrypted } = stackFile("lab");
-    expect(complaint(raw, encrypted, "lab")).toBe(
-      message("lab", [
-        "vcenter.server: got a placeholder, expected host name or address of vCenter",
-        "vcenter.user: got a placeholder, expected a vCenter account such as k8s@vsphere.local",
-        "vcenter.datacenter: got a placeholder, expected name of the datacenter in vCenter",
-        "hosts.esxi-1.name: got a placeholder, expected name of the first ESXi host as vCenter shows it",
-        "hosts.esxi-1.datastore: got a placeholder, expected a datastore of the first host",
-        "hosts.esxi-2.name: got a placeholder, expected name of the second ESXi host as vCenter shows it",
-        "hosts.esxi-2.datastore: got a placeholder, expected a datastore of the second host",
+  const placeholders = [
+    "vcenter.server: got a placeholder, expected host name or address of vCenter",
+    "vcenter.user: got a placeholder, expected a vCenter account such as k8s@vsphere.local",
+    "vcenter.datacenter: got a placeholder, expected name of the datacenter in vCenter",
+    "hosts.esxi-1.name: got a placeholder, expected name of the first ESXi host as vCenter shows it",
+    "hosts.esxi-1.datastore: got a placeholder, expected a datastore of the first host",
+    "hosts.esxi-2.name: got a placeholder, expected name of the second ESXi host as vCenter shows it",
+    "hosts.esxi-2.datastore: got a placeholder, expected a datastore of the second host",
+  ];
+  const thirdHost = [
+    "hosts.esxi-3.name: got a placeholder, expected name of the third ESXi host as vCenter shows it",
+    "hosts.esxi-3.datastore: got a placeholder, expected a datastore of the third host",
+  ];
+  test.each([
+    ["lab", placeholders, "k8s.home.arpa"],
+    ["prod", [...placeholders, ...thirdHost], "k8s.example.org"],
+  ])("that of %s lacks exactly what only its owner knows", (stack, first, domain) => {
+    const { raw, encrypted } = stackFile(stack);
+    expect(complaint(raw, encrypted, stack)).toBe(
+      message(stack, [
+        ...first,
         "template.name: got a placeholder, expected name of an Ubuntu Server LTS template with cloud-init",
         "network.portGroup: got a placeholder, expected port group of the VLAN",
-        "ingress.domain: got a placeholder, expected a domain whose names lead to the frontend, such as k8s.home.arpa",
+        `ingress.domain: got a placeholder, expected a domain whose names lead to the frontend, such as ${domain}`,
         "vcenterPassword: got nothing, expected a secret, set with: pulumi config set --secret vcenterPassword",
       ]),
     );
   });
 
-  test("the homelab's is complete once that is filled in", () => {
-    const { raw } = stackFile("lab");
-    const fill = (value: unknown): unknown =>
-      typeof value === "string"
-        ? value.replace(/^CHANGE-ME.*/, "filled-in")
-        : Array.isArray(value)
-          ? value.map(fill)
-          : typeof value === "object" && value !== null
-            ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner)]))
-            : value;
-    const filled = { ...(fill(raw) as RawConfig), vcenterPassword: "secret" };
-    expect(parseConfig(filled, "lab", new Set(["vcenterPassword"]))).toMatchObject(filled);
+  test.each(["lab", "prod"])("that of %s is complete once that is filled in", (stack) => {
+    const filled = filledIn(stack);
+    expect(parseConfig(filled, stack, new Set(["vcenterPassword"]))).toMatchObject(filled);
+  });
+
+  test("that of prod survives the loss of any of its hosts", () => {
+    const { hosts, controlPlane, frontend, workers } = parseConfig(
+      filledIn("prod"),
+      "prod",
+      new Set(["vcenterPassword"]),
+    );
+    const without = (lost: string, nodes: Record<string, { host: string }>) =>
+      Object.values(nodes).filter(({ host }) => host !== lost).length;
+    expect(Object.keys(hosts)).toHaveLength(3);
+    for (const lost of Object.keys(hosts)) {
+      expect(without(lost, controlPlane.nodes)).toBeGreaterThanOrEqual(3);
+      expect(without(lost, frontend.nodes)).toBeGreaterThanOrEqual(1);
+      expect(without(lost, workers.general?.nodes ?? {})).toBeGreaterThanOrEqual(2);
+    }
   });
 });
