@@ -32,6 +32,7 @@ module.exports = {
     ),
     never("own-helpers", "helpers know no component that uses them", "^components/[^/]+/", "^components/[^/]+[.]ts$"),
     never("one-program", "nothing in the program knows that a lab is simulated", program, "^(sim|tests|tools)/"),
+    never("of-its-own", "an example works wherever it is copied to", "^examples/", `${program}|^(sim|tests|tools)/`),
   ],
   options: {
     doNotFollow: { path: "node_modules" },

@@ -3,6 +3,7 @@ import { describeCluster } from "./cluster";
 import { describeConsul } from "./consul";
 import { describeCreation, printed, processes } from "./creation";
 import { describeEnvironments } from "./environments";
+import { describeExample } from "./example";
 import { describeIngress } from "./ingress";
 import { describeInstalling } from "./installing";
 import { describeLoad } from "./load";
@@ -46,6 +47,7 @@ describe("a cluster is used", () => {
     "Pulumi, again": describeRuns,
     Consul: describeConsul,
     "the ingress": describeIngress,
+    "another stack": describeExample,
     "environments of the repository": describeEnvironments,
     "the vSphere SDK of unit tests": describeSdk,
   });
