@@ -20,9 +20,9 @@ die() {
 [[ $CACHE =~ ^/[^[:space:]]+$ ]] ||
   die "the cache folder is '$CACHE', expected an absolute path without spaces: set ESXI_K8S_CACHE to one"
 
-LAB_NAME=esxi-k8s-$LAB # network namespace and cgroup
-LAB_NETNS=/run/netns/$LAB_NAME
+LAB_NAME=esxi-k8s-$LAB     # its cgroup
 LAB_RUN=/run/esxi-k8s/$LAB # pids, sockets, logs, secrets: lives and dies with the lab
+LAB_NETNS=$LAB_RUN/net     # not in /run/netns, over which the first `ip netns add` of anybody mounts that folder itself
 LAB_STATE=$LAB_RUN/state   # Pulumi's file backend: the simulator keeps its inventory in memory, so state must not outlive it
 LAB_DOCKER_ROOT=$CACHE/labs/$LAB/docker
 LAB_MACHINES=$CACHE/labs/$LAB/machines # there while docker may have machines of this lab, after a reboot too
