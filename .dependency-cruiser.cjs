@@ -31,7 +31,13 @@ module.exports = {
       "^components/",
     ),
     never("own-helpers", "helpers know no component that uses them", "^components/[^/]+/", "^components/[^/]+[.]ts$"),
-    never("one-program", "nothing in the program knows that a lab is simulated", program, "^(sim|tests|tools)/"),
+    never(
+      "review-reads-previews",
+      "a review is read from a preview alone, without the program and without Pulumi",
+      "^review/",
+      "^(index[.]ts$|components/|config/|render/|routes/|sim/|tools/)|node_modules/@pulumi/",
+    ),
+    never("one-program", "nothing in the program knows that a lab is simulated", program, "^(review|sim|tests|tools)/"),
     never("of-its-own", "an example works wherever it is copied to", "^examples/", `${program}|^(sim|tests|tools)/`),
   ],
   options: {

@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help preflight up preview down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation lint crds bench
+.PHONY: help preflight up preview review down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation lint crds bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -38,6 +38,10 @@ preflight:
 preview: node_modules ## show what `make up` would change
 	$(LAB)
 	$(IN) pulumi preview --diff --stack $(STACK)
+
+review: node_modules ## the preview as pull requests show it, also in artifacts/review-STACK.md; ARGS go to pulumi preview
+	$(LAB)
+	$(IN) node -r ts-node/register/transpile-only tools/review.ts $(STACK) $(ARGS)
 
 down: node_modules ## destroy the stack's machines
 	$(LAB)

@@ -1,0 +1,263 @@
+import { stepLine } from "./commands";
+import { differences, holdsSecret, isFields, isUnknown, type Difference } from "./differences";
+import type { State } from "./preview";
+import { isGroup, isMachine, type Owner, type Resource } from "./stack";
+
+/** What happens to a machine or a part of the cluster, the gravest first. */
+export const verbs = ["deleted", "replaced", "restarted", "created", "changed", "issued", "run", "forgotten"] as const;
+export type Verb = (typeof verbs)[number];
+
+/** One thing of a row: a machine itself, a step, an object in the cluster. */
+export interface Item {
+  /** Nothing for the machine itself. */
+  label?: string;
+  notes: string[];
+  differences: Difference[];
+  resource: Resource;
+}
+
+/** What happens to one machine or component in one way, with the first of it deciding when. */
+export interface Row {
+  rank: number;
+  owner: Owner;
+  verb: Verb;
+  items: Item[];
+}
+
+/** What the review knows of the stack besides the resource at hand. */
+interface Context {
+  resources: ReadonlyMap<string, Resource>;
+  /** Keys of `hosts` in the configuration by the ids that vCenter has for them. */
+  hosts: ReadonlyMap<unknown, string>;
+}
+
+/** A change of these is made while the machine is off. */
+const restarting = /^(numCpus|memory|numCoresPerSocket|firmware|guestId|enableDiskUuid)$/;
+
+/** Settings as the configuration calls them. */
+const settings: Record<string, string> = {
+  numCpus: "cpus",
+  memory: "memoryMiB",
+  "disks[0].size": "diskGiB",
+  hostSystemId: "host",
+};
+
+const commandType = "command:remote:Command";
+
+/** The rows of a review, in the order in which they begin. */
+export function rowsOf(all: readonly Resource[], config: Record<string, string>): Row[] {
+  const resources = new Map(all.map((resource) => [resource.urn, resource]));
+  const context: Context = { resources, hosts: hostNames(all, config) };
+  const rows = new Map<string, Row>();
+  const machines = new Map(all.filter(isMachine).map((vm) => [vm.owner.machine, vm]));
+
+  for (const resource of all) {
+    const verb = verbOf(resource, machines.get(resource.owner.machine));
+    if (verb === undefined) {
+      continue;
+    }
+    const { owner, rank } = resource;
+    const key = JSON.stringify([owner.component, owner.name, owner.machine, verb]);
+    const row = rows.get(key) ?? { rank, owner, verb, items: [] };
+    row.rank = Math.min(row.rank, rank);
+    row.items.push(itemOf(resource, context));
+    rows.set(key, row);
+  }
+  for (const { items } of rows.values()) {
+    items.sort((a, b) => a.resource.rank - b.resource.rank || compare(a.resource.name, b.resource.name));
+  }
+  return [...rows.values()].sort(
+    (a, b) =>
+      a.rank - b.rank ||
+      Number(a.owner.machine === undefined) - Number(b.owner.machine === undefined) ||
+      verbs.indexOf(a.verb) - verbs.indexOf(b.verb) ||
+      compare(a.owner.machine ?? a.owner.name, b.owner.machine ?? b.owner.name),
+  );
+}
+
+export const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** What a change is called. What happens to a machine that is made anew is part of that. */
+function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
+  const { action, type, before, reasons } = resource;
+  if (action === "none" || isGroup(type)) {
+    return undefined;
+  }
+  if (type === commandType) {
+    if (action === "delete") {
+      // Nothing is run for a step that is gone, unless it has something to undo.
+      return before?.inputs?.delete === undefined ? undefined : "run";
+    }
+    return vm?.action === "create" ? "created" : vm?.action === "replace" ? "replaced" : "run";
+  }
+  if (action === "forget") {
+    return "forgotten";
+  }
+  if (type.startsWith("pulumi:providers:")) {
+    return action === "update" ? "changed" : undefined;
+  }
+  if (type === "command:local:Command" && (action === "update" || action === "replace")) {
+    return "issued";
+  }
+  if (action === "update") {
+    return isMachine(resource) && reasons.some((reason) => restarting.test(reason)) ? "restarted" : "changed";
+  }
+  return ({ create: "created", replace: "replaced", delete: "deleted" } as const)[action];
+}
+
+function itemOf(resource: Resource, context: Context): Item {
+  if (isMachine(resource)) {
+    return machineItem(resource, context);
+  }
+  if (resource.type === commandType) {
+    return stepItem(resource, context);
+  }
+  const isMade = resource.action === "update" || resource.action === "replace";
+  return {
+    label: labelOf(resource),
+    notes: [],
+    differences: isMade ? hidden(resource, differences(resource.before?.inputs, resource.after?.inputs)) : [],
+    resource,
+  };
+}
+
+/** Kind and name of an object in the cluster, or the name that the program has for something else. */
+export function labelOf({ type, name, before, after }: Resource): string {
+  const kind = type.replace(/^.*[:/]/, "");
+  const inputs = (after ?? before)?.inputs;
+  if (!type.startsWith("kubernetes:")) {
+    return kind === "Command" || kind.startsWith("Random") ? name : `${kind} ${name}`;
+  }
+  const metadata = inputs?.metadata;
+  const named = isFields(metadata) ? metadata.name : inputs?.name;
+  return `${kind.replace(/Patch$/, "")} ${typeof named === "string" && !isUnknown(named) ? named : name}`;
+}
+
+function machineItem(resource: Resource, { hosts }: Context): Item {
+  const { before, after, action } = resource;
+  const described = (state?: State) => ({
+    ...state?.inputs,
+    hostSystemId: hosts.get(state?.inputs?.hostSystemId) ?? state?.inputs?.hostSystemId,
+    address: state?.replacementTrigger,
+    // Goes with the host, and the configuration has no word for it.
+    resourcePoolId: undefined,
+    // Read at the first boot, and never compared.
+    extraConfig: undefined,
+  });
+  if (action === "delete" || action === "forget") {
+    return { notes: [], differences: [], resource };
+  }
+  if (action === "create") {
+    const { numCpus, memory, disks, address, hostSystemId } = described(after) as Record<string, unknown>;
+    const [disk] = Array.isArray(disks) ? (disks as unknown[]) : [];
+    const facts = [
+      `${String(numCpus)} CPUs`,
+      `${String(memory)} MiB`,
+      isFields(disk) ? `${String(disk.size)} GiB` : "",
+      typeof address === "string" ? address : "",
+      typeof hostSystemId === "string" ? `on ${hostSystemId}` : "",
+    ];
+    return { notes: [facts.filter(Boolean).join(" · ")], differences: [], resource };
+  }
+  const found = differences(described(before), described(after)).map((difference) => ({
+    ...difference,
+    path: settings[difference.path] ?? difference.path,
+  }));
+  return { notes: [], differences: hidden(resource, found), resource };
+}
+
+function stepItem(resource: Resource, { resources }: Context): Item {
+  const { before, after, action, owner, name } = resource;
+  const isGone = action === "delete";
+  const [was, is] = [stepLine(before?.inputs?.create), stepLine(after?.inputs?.create)];
+  const undo = isGone ? stepLine(before?.inputs?.delete) : undefined;
+  const notes: string[] = [];
+  const machine = machineOf(resource, resources);
+  if (owner.machine === undefined && machine !== undefined) {
+    notes.push(`on ${machine}`);
+  }
+  const found: Difference[] = [];
+  if (action === "update" || action === "replace") {
+    if (was && is && was.script === is.script && was.version !== is.version) {
+      notes.push("its script is another");
+    }
+    const [triggers, shown] = [triggersOf(before), triggersOf(after)];
+    found.push(
+      ...differences(was?.parameters ?? {}, is?.parameters ?? {}),
+      ...differences(triggers.texts, shown.texts),
+    );
+    if (triggers.machines !== shown.machines) {
+      notes.push(shown.machines.includes("new") ? "its machine is new" : "its machines are others");
+    }
+  }
+  return {
+    label: undo?.script ?? is?.script ?? was?.script ?? name,
+    notes,
+    differences: hidden(resource, found),
+    resource,
+  };
+}
+
+/** Everything by which a step runs again: texts by their names, and the identities of machines. */
+function triggersOf(state?: State): { texts: Record<string, unknown>; machines: string } {
+  const triggers = state?.inputs?.triggers;
+  const all: unknown[] = Array.isArray(triggers) ? triggers : [];
+  const texts = all.filter(isFields).reduce<Record<string, unknown>>((merged, each) => Object.assign(merged, each), {});
+  const identities = all.filter((each) => !isFields(each)).flat();
+  return { texts, machines: identities.map((each) => (isUnknown(each) ? "new" : String(each))).join(" ") };
+}
+
+/** The machine on which a step runs: the one whose boot it waits for. */
+function machineOf({ after, before }: Resource, resources: ReadonlyMap<string, Resource>): string | undefined {
+  const needed = (after ?? before)?.dependencies?.map((urn) => resources.get(urn)) ?? [];
+  return needed.find((resource) => resource?.name.endsWith("-booted"))?.owner.machine;
+}
+
+/** Adds what differs and is not to be seen: secrets, of which both sides look alike. */
+function hidden({ reasons, before, after }: Resource, found: Difference[]): Difference[] {
+  const seen = new Set(found.map(({ path }) => path.replace(/[.[].*$/, "")));
+  const secrets = reasons.filter(
+    (reason) => !seen.has(reason) && (holdsSecret(before?.inputs?.[reason]) || holdsSecret(after?.inputs?.[reason])),
+  );
+  return [
+    ...found,
+    ...secrets
+      // A step's standard input holds its texts, too.
+      .filter((reason) => !(reason === "stdin" && found.length > 0))
+      .map((path): Difference => ({ path: path === "stdin" ? "standard input" : path, kind: "secret" })),
+  ];
+}
+
+/** Which of the configuration's hosts an id of vCenter is: the host of a machine that the configuration puts there. */
+function hostNames(all: readonly Resource[], config: Record<string, string>): Map<unknown, string> {
+  const hosts = new Map<string, string>();
+  const collect = (value: unknown) => {
+    if (!isFields(value)) {
+      return;
+    }
+    for (const [key, inner] of Object.entries(value)) {
+      if (isFields(inner) && typeof inner.host === "string") {
+        hosts.set(key, inner.host);
+      } else {
+        collect(inner);
+      }
+    }
+  };
+  Object.values(config).forEach((text) => {
+    collect(parsed(text));
+  });
+  return new Map(
+    all.filter(isMachine).flatMap(({ name, after }) => {
+      const host = hosts.get(name);
+      return host === undefined || after === undefined ? [] : [[after.inputs?.hostSystemId, host] as const];
+    }),
+  );
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
