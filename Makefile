@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help preflight up preview review down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation lint crds bench
+.PHONY: help preflight up preview review down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation lint crds review-previews bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -91,6 +91,9 @@ crds: ## write what Traefik's objects and routes may hold to charts/traefik-crds
 	rm -f charts/traefik-crds/definitions/*
 	generated=$$(dirname "$$(sim/toolchain/build --print traefik)") && \
 		cp "$$generated"/crds/*.yaml charts/traefik-crds/definitions/ && cp "$$generated/dynamic.json" routes/traefik-dynamic.json
+
+review-previews: up ## take the previews that the tests of reviews are about from the lab again
+	sim/enter node -r ts-node/register/transpile-only tests/previews/take.ts
 
 bench: node_modules ## what it costs, in one run: pulumi up against kubeadm alone, 200 workers, state; COLD=1 compiles before
 	node tools/bench.mjs $(if $(COLD),--cold)

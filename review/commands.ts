@@ -7,6 +7,9 @@ export interface StepLine {
   parameters: Record<string, string>;
 }
 
+/** What a machine does once it has booted: from then on it has its steps. */
+export const taking = "take in the steps";
+
 const word = /(?:'[^']*'|\\.|[^\s'\\])+/g;
 const unquoted = (text: string) =>
   text.replaceAll(/'([^']*)'|\\(.)/g, (_, quoted?: string, escaped?: string) => quoted ?? escaped ?? "");
@@ -19,7 +22,7 @@ export function stepLine(create: unknown): StepLine | undefined {
   const words: string[] = create.match(word) ?? [];
   const taken = words.indexOf("--");
   if (words.includes("bash") && taken >= 0) {
-    return { script: "take in the steps", version: words.slice(taken + 1).join(" "), parameters: {} };
+    return { script: taking, version: words.slice(taken + 1).join(" "), parameters: {} };
   }
   const at = words.findIndex((each) => /^\/.*-[0-9a-f]{12}$/.test(each));
   const found = /([^/]+)-([0-9a-f]{12})$/.exec(words[at] ?? "");

@@ -95,8 +95,11 @@ function texts(before: unknown, after: unknown, path: string): Difference[] {
 
 /** A path as JavaScript would write it. */
 function join(path: string, key: string): string {
+  if (path === "") {
+    return key;
+  }
   if (!/^[\w$-]+$/.test(key)) {
     return `${path}["${key}"]`;
   }
-  return path === "" ? key : `${path}.${key}`;
+  return `${path}.${key}`;
 }

@@ -1,13 +1,14 @@
-import type { Difference } from "./differences";
-import { isFields, isUnknown } from "./differences";
+import { section } from "./details";
+import { taking } from "./commands";
+import { isUnknown, type Difference } from "./differences";
 import type { Problem } from "./problems";
 import type { Review } from "./review";
 import { enumerated, type Risk } from "./risks";
 import { compare, type Item, type Row, type Verb } from "./rows";
-import type { Owner, Resource } from "./stack";
+import { code, component, plain, plural } from "./text";
 
-/** Characters of a comment that GitHub accepts. */
-export const limit = 65_536;
+/** GitHub accepts 65,536 characters in a comment. The rest is for what a workflow says around the review. */
+export const limit = 65_000;
 
 /** How a row is headed, and what the first line says of a machine. */
 const said: Record<Verb, { heading: string; machine: string }> = {
@@ -20,24 +21,6 @@ const said: Record<Verb, { heading: string; machine: string }> = {
   run: { heading: "runs again", machine: "runs steps again" },
   forgotten: { heading: "no longer managed, but left as it is", machine: "no longer managed" },
 };
-
-const groups: Record<string, (name: string) => string> = { WorkerPool: (name) => `pool ${name}` };
-const component = ({ component: type, name }: Owner) => groups[type]?.(name) ?? name;
-const place = (owner: Owner) => (owner.machine === undefined ? component(owner) : owner.machine);
-
-/** A text in backticks, whatever is in it. In a table it may hold neither a line break nor a bare `|`. */
-export function code(text: string): string {
-  const line = text.replaceAll(/\s*\n\s*/g, " ").replaceAll("|", "\\|");
-  const longest = Math.max(0, ...[...line.matchAll(/`+/g)].map(([ticks]) => ticks.length));
-  const ticks = "`".repeat(longest + 1);
-  const space = line.startsWith("`") || line.endsWith("`") ? " " : "";
-  return line === "" ? "(empty)" : `${ticks}${space}${line}${space}${ticks}`;
-}
-
-/** A text that is shown as it is. */
-function plain(text: string): string {
-  return text.replaceAll(/[\\`*_{}[\]<>|~#@]/g, "\\$&").replaceAll(/\s*\n\s*/g, " ");
-}
 
 const longestValue = 60;
 
@@ -52,6 +35,9 @@ function value(of: unknown): string {
   return code(text.length > longestValue ? `${text.slice(0, longestValue)}…` : text);
 }
 
+/** Changed lines of a text that a table shows; of more, it counts them. */
+const mostLines = 2;
+
 function difference(of: Difference): string {
   const path = of.path === "" ? "" : `${code(of.path)}: `;
   switch (of.kind) {
@@ -60,6 +46,10 @@ function difference(of: Difference): string {
     case "list":
       return `${path}${[...of.removed.map((each) => `− ${value(each)}`), ...of.added.map((each) => `+ ${value(each)}`)].join(", ")}`;
     case "text": {
+      const changed = of.lines.filter(({ sign }) => sign !== " ");
+      if (changed.length <= mostLines) {
+        return `${path}${changed.map(({ sign, text }) => `${sign === "+" ? "+" : "−"} ${value(text.trim())}`).join(", ")}`;
+      }
       const count = (sign: string) => String(of.lines.filter((line) => line.sign === sign).length);
       return `${path}+${count("+")} −${count("-")} lines`;
     }
@@ -71,9 +61,11 @@ function difference(of: Difference): string {
 /** Differences that a table shows of one thing; the folded part has all. */
 const mostShown = 4;
 
-function item({ label, notes, differences }: Item): string {
-  const shown = differences.slice(0, mostShown).map(difference);
-  const rest = differences.length - shown.length;
+function item({ label, notes, differences, resource }: Item): string {
+  // Of what is new, everything is.
+  const news = resource.action === "create" ? [] : differences;
+  const shown = news.slice(0, mostShown).map(difference);
+  const rest = news.length - shown.length;
   const facts = [...notes.map(plain), ...shown, ...(rest > 0 ? [`and ${String(rest)} more`] : [])];
   return [label === undefined ? "" : plain(label), facts.join("; ")].filter(Boolean).join(": ");
 }
@@ -85,19 +77,21 @@ function items(row: Row): string {
   const steps = row.items.filter(({ resource }) => resource.type === "command:remote:Command");
   const isWhole = row.verb === "created" || row.verb === "replaced";
   // What is made anew runs all of its steps, of which the names are enough.
-  const ran = isWhole ? steps : [];
-  const others = row.items.filter((each) => !ran.includes(each));
-  const telling = others.filter(({ label, notes, differences }) =>
+  const ran = isWhole ? steps.filter(({ label }) => label !== taking) : [];
+  const others = row.items.filter((each) => !isWhole || !steps.includes(each));
+  const speaking = others.filter(({ label, notes, differences }) =>
     label === undefined ? notes.length + differences.length > 0 : true,
   );
-  const detailed = telling.filter(
+  const detailed = speaking.filter(
     ({ label, differences }) => label === undefined || differences.length > 0 || row.verb === "run",
   );
-  const named = telling.filter((each) => !detailed.includes(each)).map(({ label = "" }) => label);
+  const named = speaking.filter((each) => !detailed.includes(each)).map(({ label = "" }) => label);
   const all = [
     ...detailed.map(item),
     ...(named.length > 0 ? [counted(named)] : []),
-    ...(ran.length > 0 ? [`runs ${enumerated([...new Set(ran.map(({ label = "" }) => plain(label)))])}`] : []),
+    ...(ran.length > 0
+      ? [`boots, then runs ${enumerated([...new Set(ran.map(({ label = "" }) => plain(label)))])}`]
+      : []),
   ];
   return [
     ...all.slice(0, mostItems),
@@ -105,20 +99,21 @@ function items(row: Row): string {
   ].join("<br>");
 }
 
-/** `Namespace consul, 4 × Secret`. */
+/** Kinds by which an object of many is known best. */
+const telling = ["Release", "StorageClass", "Deployment", "DaemonSet", "IngressRoute", "Ingress", "Namespace"];
+
+/** Names of one row that are said before the rest is counted. */
+const mostNames = 4;
+
+/** `Release consul, Namespace consul, ConfigMap esxi-k8s-release, Secret consul-ca-cert and 6 more`. */
 function counted(labels: string[]): string {
-  const kinds = new Map<string, string[]>();
-  for (const label of labels) {
-    const [kind = "", name] = label.split(" ");
-    const key = name === undefined ? "" : kind;
-    kinds.set(key, [...(kinds.get(key) ?? []), label]);
-  }
-  return [...kinds]
-    .sort(([a], [b]) => compare(a, b))
-    .flatMap(([kind, all]) =>
-      kind === "" || all.length === 1 ? all.map(plain) : [`${String(all.length)} × ${plain(kind)}`],
-    )
-    .join(", ");
+  const order = (label: string) => {
+    const at = telling.indexOf(label.split(" ")[0] ?? "");
+    return at < 0 ? telling.length : at;
+  };
+  const sorted = [...labels].sort((a, b) => order(a) - order(b) || compare(a, b)).map(plain);
+  const rest = sorted.length - mostNames;
+  return rest > 1 ? `${sorted.slice(0, mostNames).join(", ")} and ${String(rest)} more` : enumerated(sorted);
 }
 
 function table(rows: Row[]): string[] {
@@ -139,7 +134,6 @@ function table(rows: Row[]): string[] {
   ];
 }
 
-const plural = (count: number, what: string) => `${String(count)} ${what}${count === 1 ? "" : "s"}`;
 const names = (all: string[], most = 3) => (all.length > most ? undefined : enumerated(all.map(plain)));
 
 /** The first line: what a reviewer reads in any case. */
@@ -213,129 +207,68 @@ function problemList(problems: Problem[]): string[] {
   ]);
 }
 
-/** A block of text that no line of it can end. */
-function fenced(lines: string[], language: string): string[] {
-  const longest = Math.max(2, ...lines.flatMap((line) => [...line.matchAll(/`+/g)].map(([ticks]) => ticks.length)));
-  const fence = "`".repeat(longest + 1);
-  return [`${fence}${language}`, ...lines, fence];
-}
-
-/** Unchanged lines that are shown around changed ones. */
-const around = 3;
-
-function inFull(of: Difference): string[] {
-  const show = (each: unknown) =>
-    isUnknown(each) ? "(known later)" : typeof each === "string" ? each : JSON.stringify(each);
-  switch (of.kind) {
-    case "value":
-      return [
-        ...(of.before === undefined ? [] : [`- ${of.path}: ${show(of.before)}`]),
-        ...(of.after === undefined ? [] : [`+ ${of.path}: ${show(of.after)}`]),
-      ];
-    case "list":
-      return [
-        ...of.removed.map((each) => `- ${of.path}: ${show(each)}`),
-        ...of.added.map((each) => `+ ${of.path}: ${show(each)}`),
-      ];
-    case "secret":
-      return [`! ${of.path}: another secret`];
-    case "text": {
-      const isNear = (at: number) =>
-        of.lines.slice(Math.max(0, at - around), at + around + 1).some(({ sign }) => sign !== " ");
-      const shown = of.lines.flatMap(({ sign, text }, at) =>
-        isNear(at) ? [`${sign} ${text}`] : at > 0 && isNear(at - 1) ? ["  …"] : [],
-      );
-      return [`! ${of.path}`, ...shown];
-    }
-  }
-}
-
-/** Everything of the inputs of something new, which has no other side to compare with. */
-function inputs({ after }: Resource): string[] {
-  const flat = (from: unknown, path: string): string[] => {
-    if (isFields(from)) {
-      return Object.entries(from)
-        .filter(([key]) => !key.startsWith("__"))
-        .flatMap(([key, inner]) => flat(inner, path === "" ? key : `${path}.${key}`));
-    }
-    const text = isUnknown(from) ? "(known later)" : typeof from === "string" ? from : JSON.stringify(from);
-    return text.split("\n").map((line, at) => (at === 0 ? `+ ${path}: ${line}` : `+     ${line}`));
-  };
-  return flat(after?.inputs ?? {}, "");
-}
-
-/** A change with everything that is known of it. */
-function section(row: Row, { label, differences, resource }: Item): string[] {
-  const title = `${place(row.owner)}${label === undefined ? "" : `, ${label}`}: ${resource.action}`;
-  const body = resource.action === "create" ? inputs(resource) : differences.flatMap(inFull);
-  return [`#### ${plain(title)}`, "", ...(body.length > 0 ? [...fenced(body, "diff"), ""] : [])];
-}
-
 /**
  * A review as GitHub shows it. What does not fit into a comment is left out of the folded part, from its end, and that is said.
  * @param most characters
  */
 export function markdown(review: Review, most = limit): string {
+  const { stack, rows, withCluster } = review;
   const head = [
     verdict(review),
     "",
     ...problemList(review.problems),
     ...alerts(review.risks),
-    ...(review.rows.length > 0 ? [...table(review.rows), ""] : []),
-    ...(review.withCluster > 0
-      ? [
-          `${plural(review.withCluster, "object")} in the cluster ${review.withCluster === 1 ? "is" : "are"} deleted with it.`,
-          "",
-        ]
+    ...(rows.length > 0 ? [...table(rows), ""] : []),
+    ...(withCluster > 0
+      ? [`${plural(withCluster, "object")} in the cluster ${withCluster === 1 ? "is" : "are"} deleted with it.`, ""]
       : []),
-    ...review.warnings.flatMap((warning) => [`> [!NOTE]`, `> ${plain(warning)}`, ""]),
+    ...review.warnings.flatMap((warning) => ["> [!NOTE]", `> ${plain(warning)}`, ""]),
   ];
-  const sections = review.rows.flatMap((row) => row.items.map((each) => section(row, each)));
-  const foot =
-    review.verdict === "failed"
-      ? []
-      : [
-          `<sub>${plural(review.unchanged, "resource")} stay as they are. Rows with the same number happen at the same time. The same on a desk: ${code(`make review STACK=${review.stack}`)}</sub>`,
-        ];
-  const opening = ["<details><summary>Everything that differs</summary>", ""];
-  const left = (count: number) =>
-    count === 0
-      ? []
-      : [
-          `**${plural(count, "part")} of this list ${count === 1 ? "is" : "are"} left out, because GitHub takes no longer comments: ${code(`make preview STACK=${review.stack}`)} shows all.**`,
-          "",
-        ];
-  const closing = ["</details>", ""];
-  const size = (lines: string[]) => lines.reduce((sum, line) => sum + line.length + 1, 0);
-
-  const frame = size([...head, ...opening, ...left(sections.length), ...closing, ...foot]);
-  let room = most - frame;
-  const kept: string[][] = [];
-  for (const each of sections) {
-    room -= size(each);
-    if (room < 0) {
-      break;
-    }
-    kept.push(each);
+  const foot = review.verdict === "failed" ? [] : [`<sub>${footnotes(review).join(" ")}</sub>`];
+  const sections = rows.flatMap((row) => row.items.map((item) => section(row, item)));
+  if (sections.length === 0) {
+    return size([...head, ...foot]) <= most ? whole([...head, ...foot]) : cut(head, foot, most, stack);
   }
-  const folded =
-    sections.length === 0 ? [] : [...opening, ...kept.flat(), ...left(sections.length - kept.length), ...closing];
-  return cut([...head, ...folded, ...foot], foot, most, review.stack);
+  const folded = (kept: string[][]) => [
+    "<details><summary>Everything that differs</summary>",
+    "",
+    ...kept.flat(),
+    ...leftOut(sections.length - kept.length, stack),
+    "</details>",
+    "",
+  ];
+  let room = most - size([...head, ...folded([]), ...foot]);
+  if (room < 0) {
+    return cut(head, foot, most, stack);
+  }
+  const end = sections.findIndex((lines) => (room -= size(lines)) < 0);
+  return whole([...head, ...folded(end < 0 ? sections : sections.slice(0, end)), ...foot]);
 }
 
-/** Lines, and if even they are too many, as many as there is room for, and a word on that. */
-function cut(lines: string[], foot: string[], most: number, stack: string): string {
-  const text = `${lines.join("\n").trimEnd()}\n`;
-  if (text.length <= most) {
-    return text;
-  }
-  const note = [
-    "",
-    `**The rest is left out, because GitHub takes no longer comments: ${code(`make preview STACK=${stack}`)} shows all.**`,
-    "",
-    ...foot,
-    "",
-  ].join("\n");
+const size = (lines: string[]) => lines.reduce((sum, line) => sum + line.length + 1, 0);
+const whole = (lines: string[]) => `${lines.join("\n").trimEnd()}\n`;
+
+function footnotes({ stack, rows, unchanged }: Review): string[] {
+  const order = "Rows are in the order of the work; those of one number do not wait for each other.";
+  return [
+    ...(rows.length > 0 ? [order] : []),
+    `${plural(unchanged, "resource")} ${unchanged === 1 ? "stays as it is" : "stay as they are"}.`,
+    `The same on a desk: ${code(`make review STACK=${stack}`)}`,
+  ];
+}
+
+const because = (stack: string) =>
+  `because GitHub takes no longer comments: ${code(`make preview STACK=${stack}`)} shows all.`;
+
+function leftOut(count: number, stack: string): string[] {
+  const is = count === 1 ? "is" : "are";
+  return count === 0 ? [] : [`**${plural(count, "part")} of this list ${is} left out, ${because(stack)}**`, ""];
+}
+
+/** Of a head that leaves no room for more, whole lines, and a word on what is missing. */
+function cut(head: string[], foot: string[], most: number, stack: string): string {
+  const note = whole(["", `**The rest is left out, ${because(stack)}**`, "", ...foot]);
+  const text = whole(head);
   const room = most - note.length;
-  return `${text.slice(0, text.lastIndexOf("\n", room))}${note}`;
+  return `${text.length <= room ? text : text.slice(0, text.lastIndexOf("\n", room - 1) + 1)}${note}`;
 }

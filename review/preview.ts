@@ -4,10 +4,10 @@ import { withoutSecrets } from "./secrets";
 /** What the state or the program says of a resource, as far as a review reads it. */
 const state = z.object({
   type: z.string(),
-  /** By its id a step tells the machine on which it runs. */
-  id: z.string().optional(),
   parent: z.string().optional(),
   dependencies: z.array(z.string()).optional(),
+  /** Its URN, then its id. */
+  provider: z.string().optional(),
   deletedWith: z.string().optional(),
   retainOnDelete: z.boolean().optional(),
   /** Of a machine: its address. */
@@ -73,12 +73,12 @@ function unchanged({ op, urn, oldState, newState }: Step): Step {
   if (!known) {
     return { op, urn };
   }
-  const { type, id, parent, dependencies, deletedWith, inputs } = known;
+  const { type, parent, dependencies, provider, deletedWith, inputs } = known;
   const isMachine = type === machineType;
   return {
     op,
     urn,
-    newState: { type, parent, dependencies, deletedWith, ...(isMachine && { id, inputs: placed(inputs) }) },
+    newState: { type, parent, dependencies, provider, deletedWith, ...(isMachine && { inputs: placed(inputs) }) },
   };
 }
 

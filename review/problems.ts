@@ -63,7 +63,7 @@ const rules: Rule[] = [
   },
   {
     pattern:
-      /PULUMI_ACCESS_TOKEN must be set|could not (?:open|list) bucket|unable to open bucket|unable to check if bucket|failed to read Pulumi\.yaml from|\[40[13]\]|[Uu]nauthorized|AccessDenied|NoCredentialProviders|could not find default credentials|no such bucket|NoSuchBucket|getting stack|could not get cloud url|problem logging in|read ".*meta\.yaml"/,
+      /PULUMI_ACCESS_TOKEN must be set|could not (?:open|list) bucket|unable to open (?:bucket|state directory)|unable to check if bucket|failed to read Pulumi\.yaml from|\[40[13]\]|[Uu]nauthorized|AccessDenied|NoCredentialProviders|could not find default credentials|no such bucket|NoSuchBucket|getting stack|could not get cloud url|problem logging in|read ".*meta\.yaml"/,
     what: (_, stack) => `no access to the backend that has the state of stack ${stack}`,
     details: (message) => lines(message).filter(Boolean).slice(0, 3),
     advice: () =>
@@ -149,7 +149,9 @@ export function problemsOf(outcome: Outcome, preview: Preview | undefined, stack
     {
       what: preview ? `the preview ${end}` : `the preview ${end} before it had printed a whole result`,
       details: [],
-      advice: `Run it again: 'make review STACK=${stack}'. If it ends the same way, look at the memory and the time that the machine gives it.`,
+      advice: preview
+        ? `See why with 'make preview STACK=${stack}'.`
+        : `Run it again: 'make review STACK=${stack}'. If it ends the same way, look at the memory and the time that the machine gives it.`,
     },
   ];
 }

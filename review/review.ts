@@ -41,11 +41,7 @@ export function review(stack: string, outcome: Outcome): Review {
     preview = undefined;
   }
   const problems = problemsOf(outcome, preview, stack);
-  const warnings = (preview?.diagnostics ?? [])
-    .filter(({ severity }) => severity === "warning")
-    .map(({ message }) => message.trim().replace(/^warning: /, ""))
-    // Which outputs a stack has is no news for whoever reviews what makes them.
-    .filter((message) => !/^Undefined value \(\w+\) will not show as a stack output/.test(message));
+  const warnings = preview ? warningsOf(preview) : [];
   const nothing = { stack, rows: [], risks: [], machines: [], withCluster: 0, unchanged: 0, warnings, problems };
   if (preview === undefined || problems.length > 0) {
     return { ...nothing, verdict: "failed" };
@@ -71,6 +67,23 @@ export function review(stack: string, outcome: Outcome): Review {
     withCluster: withCluster.length,
     unchanged: resources.filter(({ action }) => action === "none").length,
   };
+}
+
+const unreachable = /cluster is unreachable/i;
+
+/** What is worth a reviewer's attention, each once. */
+function warningsOf({ diagnostics }: Preview): string[] {
+  const said = diagnostics
+    .filter(({ severity }) => severity === "warning")
+    .map(({ message }) => message.trim().replace(/^warning: /, ""))
+    // Which outputs a stack has is no news for whoever reviews what makes them.
+    .filter((message) => !/^Undefined value \(\w+\) will not show as a stack output/.test(message))
+    .map((message) =>
+      unreachable.test(message)
+        ? "The cluster's API does not answer. What is in the cluster was compared with what Pulumi last knew of it."
+        : message,
+    );
+  return [...new Set(said)];
 }
 
 function machinesOf(rows: readonly Row[]): Review["machines"] {

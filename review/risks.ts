@@ -1,5 +1,5 @@
 import { compare, labelOf } from "./rows";
-import { isMachine, roleOf, type Resource, type Role } from "./stack";
+import { isGroup, isMachine, roleOf, type Resource, type Role } from "./stack";
 
 /** Something that a reviewer has to have seen. */
 export interface Risk {
@@ -152,7 +152,13 @@ const meanings: [pattern: RegExp, meaning: string][] = [
 
 function dataOf(all: readonly Resource[]): Risk[] {
   const groups = new Map<string, Resource[]>();
-  for (const resource of all.filter(isGone).filter(({ type }) => meanings.some(([pattern]) => pattern.test(type)))) {
+  const leaving = new Set(
+    all.filter(({ type, action }) => isGroup(type) && action === "delete").map(({ name }) => name),
+  );
+  // Nobody misses the passwords of something that goes as a whole.
+  const isMissed = ({ type, owner }: Resource) => !type.startsWith("random:") || !leaving.has(owner.name);
+  const isData = ({ type }: Resource) => meanings.some(([pattern]) => pattern.test(type));
+  for (const resource of all.filter(isGone).filter(isData).filter(isMissed)) {
     const key = `${resource.owner.name} ${verb(resource)}`;
     groups.set(key, [...(groups.get(key) ?? []), resource]);
   }

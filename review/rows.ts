@@ -16,7 +16,7 @@ export interface Item {
   resource: Resource;
 }
 
-/** What happens to one machine or component in one way, with the first of it deciding when. */
+/** What happens to one machine or component in one way. */
 export interface Row {
   rank: number;
   owner: Owner;
@@ -44,7 +44,7 @@ const settings: Record<string, string> = {
 
 const commandType = "command:remote:Command";
 
-/** The rows of a review, in the order in which they begin. */
+/** The rows of a review, in the order of the work. */
 export function rowsOf(all: readonly Resource[], config: Record<string, string>): Row[] {
   const resources = new Map(all.map((resource) => [resource.urn, resource]));
   const context: Context = { resources, hosts: hostNames(all, config) };
@@ -59,7 +59,8 @@ export function rowsOf(all: readonly Resource[], config: Record<string, string>)
     const { owner, rank } = resource;
     const key = JSON.stringify([owner.component, owner.name, owner.machine, verb]);
     const row = rows.get(key) ?? { rank, owner, verb, items: [] };
-    row.rank = Math.min(row.rank, rank);
+    // A machine is there from its first change on, a component has done its work with the last.
+    row.rank = owner.machine === undefined ? Math.max(row.rank, rank) : Math.min(row.rank, rank);
     row.items.push(itemOf(resource, context));
     rows.set(key, row);
   }
@@ -145,13 +146,13 @@ function machineItem(resource: Resource, { hosts }: Context): Item {
     extraConfig: undefined,
   });
   if (action === "delete" || action === "forget") {
-    return { notes: [], differences: [], resource };
+    return { notes: action === "delete" ? ["with its disk"] : [], differences: [], resource };
   }
   if (action === "create") {
     const { numCpus, memory, disks, address, hostSystemId } = described(after) as Record<string, unknown>;
     const [disk] = Array.isArray(disks) ? (disks as unknown[]) : [];
     const facts = [
-      `${String(numCpus)} CPUs`,
+      `${String(numCpus)} CPU${numCpus === 1 ? "" : "s"}`,
       `${String(memory)} MiB`,
       isFields(disk) ? `${String(disk.size)} GiB` : "",
       typeof address === "string" ? address : "",
@@ -177,34 +178,40 @@ function stepItem(resource: Resource, { resources }: Context): Item {
     notes.push(`on ${machine}`);
   }
   const found: Difference[] = [];
-  if (action === "update" || action === "replace") {
+  if (!isGone) {
     if (was && is && was.script === is.script && was.version !== is.version) {
       notes.push("its script is another");
     }
-    const [triggers, shown] = [triggersOf(before), triggersOf(after)];
-    found.push(
-      ...differences(was?.parameters ?? {}, is?.parameters ?? {}),
-      ...differences(triggers.texts, shown.texts),
-    );
-    if (triggers.machines !== shown.machines) {
-      notes.push(shown.machines.includes("new") ? "its machine is new" : "its machines are others");
-    }
+    const triggers = triggersOf(before, after);
+    found.push(...differences(was?.parameters ?? {}, is?.parameters ?? {}), ...triggers.differences);
+    notes.push(...triggers.notes);
   }
   return {
-    label: undo?.script ?? is?.script ?? was?.script ?? name,
+    // Of a step whose parameters are not known yet, its name tells which one it is.
+    label: undo?.script ?? is?.script ?? was?.script ?? name.replace(`${owner.machine ?? ""}-`, ""),
     notes,
     differences: hidden(resource, found),
     resource,
   };
 }
 
-/** Everything by which a step runs again: texts by their names, and the identities of machines. */
-function triggersOf(state?: State): { texts: Record<string, unknown>; machines: string } {
-  const triggers = state?.inputs?.triggers;
-  const all: unknown[] = Array.isArray(triggers) ? triggers : [];
-  const texts = all.filter(isFields).reduce<Record<string, unknown>>((merged, each) => Object.assign(merged, each), {});
-  const identities = all.filter((each) => !isFields(each)).flat();
-  return { texts, machines: identities.map((each) => (isUnknown(each) ? "new" : String(each))).join(" ") };
+/** Why a step runs again: its texts, other values, and the identities of machines. */
+function triggersOf(before?: State, after?: State): { differences: Difference[]; notes: string[] } {
+  const list = (state?: State): unknown[] => (Array.isArray(state?.inputs?.triggers) ? state.inputs.triggers : []);
+  const [old, made] = [list(before), list(after)];
+  const found: Difference[] = [];
+  const notes = new Set<string>();
+  for (const index of Array.from({ length: Math.max(old.length, made.length) }).keys()) {
+    const [was, is] = [old[index], made[index]];
+    if (isFields(was) && isUnknown(is)) {
+      notes.add(`${Object.keys(was).join(", ")} known later`);
+    } else if (isFields(was) || isFields(is)) {
+      found.push(...differences(was ?? {}, is ?? {}));
+    } else if (before && JSON.stringify(was) !== JSON.stringify(is)) {
+      notes.add([is].flat().some(isUnknown) ? "a machine of it is new" : "its machines are others");
+    }
+  }
+  return { differences: found, notes: [...notes] };
 }
 
 /** The machine on which a step runs: the one whose boot it waits for. */

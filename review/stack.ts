@@ -119,7 +119,8 @@ function rank(resources: Map<string, Resource>): void {
   const isDeleted = ({ action }: Resource) => action === "delete" || action === "forget";
   const needs = (resource: Resource) => {
     const state = resource.after ?? resource.before;
-    const urns = [...(state?.dependencies ?? []), ...(state?.parent === undefined ? [] : [state.parent])];
+    const provider = state?.provider?.replace(/::[^:]*$/, "");
+    const urns = [...(state?.dependencies ?? []), state?.parent, provider].filter((urn) => urn !== undefined);
     return urns.flatMap((urn) => resources.get(urn) ?? []);
   };
   const all = [...resources.values()];

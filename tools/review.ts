@@ -2,7 +2,7 @@
 // Prints the review, and writes it to artifacts/review-STACK.md, and what it says to programs to artifacts/review-STACK.json.
 // Ends with 1 when there is no result to review; the review then says why.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { markdown } from "../review/markdown";
@@ -44,14 +44,19 @@ function lock(): string | undefined {
   }
 }
 
+const artifacts = join(__dirname, "..", "artifacts");
+const file = join(artifacts, `review-${stack.replaceAll("/", "-")}`);
+mkdirSync(artifacts, { recursive: true });
+// Of an earlier run, which nobody may take for this one's, however it ends.
+for (const ending of ["md", "json"]) {
+  rmSync(`${file}.${ending}`, { force: true });
+}
+
 const lockedBefore = lock();
 const outcome = pulumi("preview", "--json", "--show-sames", "--color", "never", "--stack", stack, ...options);
 const reviewed = review(stack, { ...outcome, lock: lockedBefore ?? lock() });
 
 const text = markdown(reviewed);
-const artifacts = join(__dirname, "..", "artifacts");
-const file = join(artifacts, `review-${stack.replaceAll("/", "-")}`);
-mkdirSync(artifacts, { recursive: true });
 writeFileSync(`${file}.md`, text);
 writeFileSync(`${file}.json`, `${JSON.stringify(summary(reviewed), undefined, 2)}\n`);
 process.stdout.write(text);

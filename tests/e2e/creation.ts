@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
+import { reviewsFirstCreation } from "./reviews";
 import { attempt, inventory, killUpAfter, machines, run, seeProcesses, temporaryFile } from "./support/lab";
 
 /** What `make up` printed, and the arguments of every process that was seen while it worked. */
@@ -56,6 +57,8 @@ export function describeCreation(): void {
     );
     expect(await inventory()).toEqual({});
   });
+
+  it("is reviewed before anything exists", reviewsFirstCreation);
 
   it("converges after it was killed in the middle of the masters' joins and of a Helm release", async () => {
     // kubeadm needs about 15 s for a master: this is when its etcd member is being taken in.

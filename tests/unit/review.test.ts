@@ -1,0 +1,344 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { stepLine } from "../../review/commands";
+import { differences } from "../../review/differences";
+import { code, limit, markdown } from "../../review/markdown";
+import type { Outcome } from "../../review/problems";
+import { review, summary, type Summary } from "../../review/review";
+import { withoutSecrets, withoutSecretText } from "../../review/secrets";
+import { shellWord, stepCommand } from "../../render/step";
+
+const folder = join(__dirname, "..", "fixtures", "previews");
+
+/** A preview of the lab, as `make review-previews` took it. */
+function taken(name: string): Outcome {
+  const record = JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8")) as Omit<Outcome, "stdout"> & {
+    preview: unknown;
+  };
+  const { preview, ...rest } = record;
+  return { ...rest, stdout: preview === "" ? "" : JSON.stringify(preview) };
+}
+
+/** What a review of each says to programs. */
+const expected: Record<string, Omit<Summary, "stack">> = {
+  nothing: { verdict: "nothing", atRisk: [], machines: 0 },
+  "first-creation": { verdict: "changes", atRisk: [], machines: 6 },
+  "worker-added": { verdict: "changes", atRisk: [], machines: 2 },
+  "worker-removed": { verdict: "data-at-risk", atRisk: ["delete machine worker-2"], machines: 2 },
+  "workers-removed": {
+    verdict: "data-at-risk",
+    atRisk: [
+      "delete Namespace consul",
+      "delete Namespace demo",
+      "delete Namespace local-path-storage",
+      "delete Namespace traefik",
+      "delete Namespace traefik-crds",
+      "delete Release consul",
+      "delete Release traefik",
+      "delete Release traefik-crds",
+      "delete StorageClass local-path",
+      "delete machine worker-1",
+      "delete machine worker-2",
+    ],
+    machines: 3,
+  },
+  "consul-removed": {
+    verdict: "data-at-risk",
+    atRisk: ["delete Namespace consul", "delete Namespace demo", "delete Release consul"],
+    machines: 0,
+  },
+  "workers-with-more-memory": { verdict: "changes", atRisk: [], machines: 2 },
+  "masters-with-more-cpus": { verdict: "changes", atRisk: [], machines: 3 },
+  "worker-with-another-address": { verdict: "data-at-risk", atRisk: ["replace machine worker-1"], machines: 2 },
+  "worker-on-another-host": { verdict: "changes", atRisk: [], machines: 1 },
+  "master-with-another-address": { verdict: "data-at-risk", atRisk: ["replace machine master-2"], machines: 5 },
+  "master-rebuilt": { verdict: "data-at-risk", atRisk: ["replace machine master-2"], machines: 1 },
+  "haproxy-with-another-address": { verdict: "changes", atRisk: [], machines: 6 },
+  "haproxy-added": { verdict: "changes", atRisk: [], machines: 7 },
+  "route-changed": { verdict: "changes", atRisk: [], machines: 0 },
+  "certificate-renewed": { verdict: "changes", atRisk: [], machines: 0 },
+  "authority-renewed": { verdict: "data-at-risk", atRisk: ["replace authority authority-certificate"], machines: 0 },
+  "settings-of-nodes": { verdict: "changes", atRisk: [], machines: 1 },
+  "storage-of-others": {
+    verdict: "data-at-risk",
+    atRisk: ["delete Namespace local-path-storage", "delete StorageClass local-path"],
+    machines: 0,
+  },
+};
+const failing = [
+  "configuration-refused",
+  "vcenter-unreachable",
+  "vcenter-login-refused",
+  "template-missing",
+  "stack-unknown",
+  "backend-unreachable",
+  "backend-without-token",
+  "passphrase-wrong",
+];
+
+const all = readdirSync(folder)
+  .map((file) => file.replace(/\.json$/, ""))
+  .sort();
+/** What is seen without opening the folded part. */
+const seen = (text: string) => text.replace(/<details>[^]*<\/details>/, "");
+
+describe("a review", () => {
+  test("is expected of every preview that was taken", () => {
+    expect([...Object.keys(expected), ...failing].sort()).toEqual(all);
+  });
+
+  test.each(all)("of %s is what it was", async (name) => {
+    const made = review("sim", taken(name));
+    expect(summary(made)).toEqual({
+      stack: "sim",
+      ...(expected[name] ?? { verdict: "failed", atRisk: [], machines: 0 }),
+    });
+    const text = markdown(made);
+    expect(text.length).toBeLessThanOrEqual(limit);
+    await expect(text).toMatchFileSnapshot(`__snapshots__/reviews/${name}.md`);
+  });
+
+  test.each(failing)("of %s says in its first line that there is none, and what to do below", (name) => {
+    const [first = "", ...rest] = markdown(review("sim", taken(name))).split("\n");
+    expect(first).toMatch(/^\*\*The preview failed\*\* for stack `sim`: /);
+    expect(rest.join("\n")).toMatch(
+      /Pulumi\.sim\.yaml|`pulumi [^`]+`|`make preview STACK=sim`|PULUMI_CONFIG_PASSPHRASE/,
+    );
+    expect(rest.join("\n")).not.toMatch(/^\s+at .*:\d+:\d+/m);
+  });
+
+  test("puts the rows in the order of the work, and what is deleted last", () => {
+    const of = (name: string) => review("sim", taken(name)).rows;
+    const at = (name: string, owner: string, verb?: string) =>
+      of(name).findIndex((row) => (row.owner.machine ?? row.owner.name) === owner && (verb ?? row.verb) === row.verb);
+    // haproxy-1 has to serve before the first master founds the cluster, and both before a worker can join and be labelled.
+    expect(at("first-creation", "general")).toBeGreaterThan(at("first-creation", "worker-1"));
+    expect(at("first-creation", "ingress", "created")).toBeGreaterThanOrEqual(0);
+    expect(at("worker-removed", "worker-2")).toBe(of("worker-removed").length - 1);
+    expect(at("worker-removed", "general")).toBeGreaterThan(at("worker-removed", "haproxy-1"));
+  });
+
+  test("is of the problems when the preview died half-way", () => {
+    const whole = taken("worker-removed");
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: whole.stdout.length - 2 }),
+        fc.constantFrom(0, 1, null),
+        (length, status) => {
+          const outcome = { ...whole, stdout: whole.stdout.slice(0, length), code: status };
+          const made = review("sim", { ...outcome, signal: status === null ? "SIGKILL" : null });
+          expect(made.verdict).toBe("failed");
+          expect(markdown(made)).toMatch(/^\*\*The preview failed\*\* .* before it had printed a whole result\.\n/);
+          expect(markdown(made)).toContain("`make review STACK=sim`");
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  test.each([
+    [1, ""],
+    [255, "fatal error: out of memory"],
+  ])("is of the problems when the preview ended with %i, whatever it printed", (status, stderr) => {
+    expect(review("sim", { ...taken("nothing"), code: status, stderr }).verdict).toBe("failed");
+  });
+
+  test("of a stack at which somebody is at work says who that is", () => {
+    const text = markdown(review("prod", { ...taken("nothing"), lock: "anna@desk (pid 7) at 2026-11-26T18:00:00Z" }));
+    expect(text).toMatch(/^\*\*The preview failed\*\* for stack `prod`: stack prod is locked/);
+    expect(text).toContain("anna@desk");
+    expect(text).toContain("`pulumi cancel --stack prod`");
+  });
+
+  test("says once what goes with the cluster", () => {
+    const { rows, withCluster } = review("sim", goingWithTheCluster());
+    expect(withCluster).toBe(2);
+    expect(rows.flatMap(({ items }) => items.map(({ resource }) => resource.name))).toEqual(["cluster"]);
+    expect(markdown(review("sim", goingWithTheCluster()))).toContain("2 objects in the cluster are deleted with it.");
+  });
+});
+
+/** Deletes the cluster's identity and two objects in the cluster. */
+function goingWithTheCluster(): Outcome {
+  const urn = (type: string, name: string) => `urn:pulumi:sim::esxi-k8s::${type}::${name}`;
+  const cluster = urn("random:index/randomId:RandomId", "cluster");
+  const gone = (type: string, name: string, deletedWith?: string) => ({
+    op: "delete",
+    urn: urn(type, name),
+    oldState: { type, deletedWith, inputs: {} },
+  });
+  const steps = [
+    gone("random:index/randomId:RandomId", "cluster"),
+    gone("kubernetes:core/v1:Namespace", "a", cluster),
+    gone("kubernetes:core/v1:ConfigMap", "b", cluster),
+  ];
+  return { code: 0, stdout: JSON.stringify({ steps }), stderr: "" };
+}
+
+describe("the size of a review", () => {
+  test.each(["first-creation", "worker-removed", "configuration-refused"])(
+    "of %s is kept to, whatever it is",
+    (name) => {
+      const made = review("sim", taken(name));
+      const whole = markdown(made, Infinity);
+      fc.assert(
+        fc.property(fc.integer({ min: 600, max: whole.length + 100 }), (most) => {
+          const text = markdown(made, most);
+          expect(text.length).toBeLessThanOrEqual(most);
+          expect(text.split("\n")[0]).toBe(whole.split("\n")[0]);
+          expect(text === whole || /left out, because GitHub takes no longer comments/.test(text)).toBe(true);
+          // What is open stays open.
+          expect(text.split("<details>").length).toBe(text.split("</details>").length);
+          expect([...text.matchAll(/^`{3,}/gm)].length % 2).toBe(0);
+        }),
+      );
+    },
+  );
+
+  test("is cut from the folded part first", () => {
+    const made = review("sim", taken("first-creation"));
+    const whole = markdown(made, Infinity);
+    const less = markdown(made, seen(whole).length + 2000);
+    expect(seen(less)).toBe(seen(whole));
+    expect(less.length).toBeLessThan(whole.length);
+  });
+});
+
+describe("secrets", () => {
+  const key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----";
+  const planted = [
+    "hunter2hunter2",
+    "b3BlbnNzaC1rZXktdjEAAAAA",
+    "s3cr3t-of-proxy",
+    "eyJhbGciOi-token",
+    "old-in-clear-1",
+  ];
+
+  /** A resource whose secrets Pulumi does not know as such, in its inputs, errors and warnings. */
+  function careless(severity: string): Outcome {
+    const type = "kubernetes:core/v1:ConfigMap";
+    const state = (more: object) => ({ type, inputs: { metadata: { name: "careless" }, ...more } });
+    const message = `${severity}: login with password: hunter2hunter2 failed\n${key}\nat https://me:s3cr3t-of-proxy@proxy.example.org`;
+    return {
+      code: severity === "error" ? 1 : 0,
+      stderr: message,
+      stdout: JSON.stringify({
+        steps: [
+          {
+            op: "update",
+            urn: `urn:pulumi:sim::esxi-k8s::${type}::careless`,
+            oldState: state({ data: "old-in-clear-1", text: `a\n${key}\n`, list: ["x"] }),
+            newState: state({
+              data: "[secret]",
+              text: `b\n${key}\n`,
+              list: ["x", "https://me:s3cr3t-of-proxy@proxy.example.org"],
+              spec: { adminPassword: "hunter2hunter2", token: "eyJhbGciOi-token" },
+            }),
+          },
+        ],
+        diagnostics: [{ message, severity }],
+      }),
+    };
+  }
+
+  test.each(["warning", "error"])("that Pulumi does not know are covered, beside a %s", (severity) => {
+    const text = markdown(review("sim", careless(severity)));
+    expect(text).toContain("secret");
+    for (const needle of planted) {
+      // Not toContain: its message would print the whole review.
+      expect(text.includes(needle), needle).toBe(false);
+    }
+  });
+
+  test("are covered by their form, and nothing else is", () => {
+    expect(withoutSecretText("server a 10.0.0.1:443 check\nstats auth admin:@STATS_PASSWORD@")).toBe(
+      "server a 10.0.0.1:443 check\nstats auth admin:@STATS_PASSWORD@",
+    );
+    expect(
+      withoutSecrets({ secretName: "consul", secretKey: "token", token: "abc", password: "", n: [1, null] }),
+    ).toEqual({
+      secretName: "consul",
+      secretKey: "token",
+      token: "[secret]",
+      password: "",
+      n: [1, null],
+    });
+    expect(withoutSecretText("cut off in a key -----BEGIN PRIVATE KEY-----\nAAAA")).toBe("cut off in a key [secret]");
+  });
+
+  test("that both sides hold are told to differ, and no more", () => {
+    expect(differences({ a: "[secret]" }, { a: "in clear" })).toEqual([{ path: "a", kind: "secret" }]);
+    expect(differences([{ a: "x" }], [{ a: "[secret]" }])).toEqual([{ path: "[0].a", kind: "secret" }]);
+    expect(differences(["in clear"], ["[secret]"])).toEqual([{ path: "[0]", kind: "secret" }]);
+  });
+});
+
+describe("differences", () => {
+  test("are none between equal values", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(differences(value, structuredClone(value))).toEqual([]);
+      }),
+    );
+  });
+
+  test("of a list are what comes and what goes, not what moves up", () => {
+    expect(differences({ list: ["a", "b", "c"] }, { list: ["b", "c", "d"] })).toEqual([
+      { path: "list", kind: "list", removed: ["a"], added: ["d"] },
+    ]);
+  });
+
+  test("of a text are its lines", () => {
+    expect(differences({ "a.b": "one\ntwo\n" }, { "a.b": "one\n2\n" })).toEqual([
+      {
+        path: "a.b",
+        kind: "text",
+        lines: [
+          { sign: " ", text: "one" },
+          { sign: "-", text: "two" },
+          { sign: "+", text: "2" },
+        ],
+      },
+    ]);
+  });
+});
+
+describe("a step's command line", () => {
+  test("is read back as it was written", () => {
+    const name = fc.stringMatching(/^[A-Z][A-Z_]{0,9}$/);
+    const value = fc.string().filter((text) => !/[\n\0]/.test(text));
+    fc.assert(
+      fc.property(fc.dictionary(name, value), (parameters) => {
+        const line = stepLine(stepCommand("join-node", parameters, 300));
+        expect(line?.script).toBe("join-node");
+        expect(line?.parameters).toEqual({ ...parameters });
+      }),
+    );
+    expect(shellWord("")).toBe("''");
+  });
+
+  test.each([undefined, "[secret]", "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "node pki/issue.mjs"])(
+    "is not %s",
+    (create) => {
+      expect(stepLine(create)).toBeUndefined();
+    },
+  );
+});
+
+describe("code in Markdown", () => {
+  test("ends nowhere but at its end", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom("`", "|", "a", " ", "\n", "\\") }), (text) => {
+        const made = code(text);
+        expect(made).not.toContain("\n");
+        expect(made).not.toMatch(/(?<!\\)\|/);
+        const [ticks = ""] = /^`*/.exec(made) ?? [];
+        const inside = made.slice(ticks.length, made.length - ticks.length);
+        expect(made).toBe(ticks + inside + ticks);
+        expect(ticks === "" || ![...inside.matchAll(/`+/g)].some(([run]) => run === ticks)).toBe(true);
+      }),
+    );
+  });
+});
