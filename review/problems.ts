@@ -83,10 +83,18 @@ const rules: Rule[] = [
     advice: (_, stack) =>
       `Preview from a machine that reaches it, and compare vcenter.server in Pulumi.${stack}.yaml with where vCenter is. A preview looks up hosts, datastores, networks and the template there.`,
   },
+  {
+    pattern: /invocation of vsphere:index\/\w+:\w+ returned an error: (?:invoking \S+ )?([^\n]+)/,
+    what: () => "vCenter does not have what the configuration names, or does not tell",
+    details: (_, [, said = ""]) => [said],
+    advice: (_, stack) =>
+      `Compare the names in Pulumi.${stack}.yaml (vcenter.datacenter, hosts, network.portGroup, template) with vCenter's, and see that its user may read them.`,
+  },
 ];
 
 /** What else Pulumi and Node.js say around an error, which tells nothing to a reviewer. */
-const noise = /^\s*(at .*\(.*\)?|promise: Promise .*|\}|error: update failed|error: preview failed|Diagnostics:|)\s*$/;
+const noise =
+  /^\s*(Running program .* failed with an unhandled exception:|at .*\(.*\)?|promise: Promise .*|\}|error: update failed|error: preview failed|Diagnostics:|)\s*$/;
 
 /** Longest part of a message that nobody has foreseen: what is in it is not known. */
 const most = { lines: 12, characters: 1500 };
@@ -99,7 +107,9 @@ function explain(message: string, stack: string): Problem {
     }
   }
   const said = lines(message)
-    .map((line) => line.replaceAll(/(error serializing property "\w+": )+/g, "").replace(/^error: /, ""))
+    .map((line) =>
+      line.replaceAll(/(error serializing property "\w+": )+/g, "").replace(/^(error: |<ref \*\d+> Error: )/, ""),
+    )
     .filter((line) => !noise.test(line));
   const [first = "the preview failed", ...rest] = said;
   return {

@@ -69,20 +69,13 @@ export function review(stack: string, outcome: Outcome): Review {
   };
 }
 
-const unreachable = /cluster is unreachable/i;
-
 /** What is worth a reviewer's attention, each once. */
 function warningsOf({ diagnostics }: Preview): string[] {
   const said = diagnostics
     .filter(({ severity }) => severity === "warning")
     .map(({ message }) => message.trim().replace(/^warning: /, ""))
     // Which outputs a stack has is no news for whoever reviews what makes them.
-    .filter((message) => !/^Undefined value \(\w+\) will not show as a stack output/.test(message))
-    .map((message) =>
-      unreachable.test(message)
-        ? "The cluster's API does not answer. What is in the cluster was compared with what Pulumi last knew of it."
-        : message,
-    );
+    .filter((message) => !/^Undefined value \(\w+\) will not show as a stack output/.test(message));
   return [...new Set(said)];
 }
 

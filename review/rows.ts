@@ -230,7 +230,7 @@ function hidden({ reasons, before, after }: Resource, found: Difference[]): Diff
     ...found,
     ...secrets
       // A step's standard input holds its texts, too.
-      .filter((reason) => !(reason === "stdin" && found.length > 0))
+      .filter((reason) => !(reason === "stdin" && (found.length > 0 || reasons.includes("triggers"))))
       .map((path): Difference => ({ path: path === "stdin" ? "standard input" : path, kind: "secret" })),
   ];
 }

@@ -20,6 +20,8 @@ function pulumi(...args: string[]): Outcome {
     encoding: "utf8",
     maxBuffer: 1 << 30,
     stdio: ["ignore", "pipe", "pipe"],
+    // With it, a preview is no document but a stream of events.
+    env: { ...process.env, PULUMI_ENABLE_STREAMING_JSON_PREVIEW: undefined },
   });
   // Neither has been read when the program could not be started.
   return { code: status, signal, stdout: error ? "" : stdout, stderr: error ? `error: ${error.message}` : stderr };

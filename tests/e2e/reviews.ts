@@ -44,22 +44,25 @@ export async function reviewsFirstCreation(): Promise<void> {
 
 /** The machines, and then vCenter, are away. */
 export function describeReviews(machines: string[]): void {
+  let withCluster = "";
+
   it("reviews a worker more", async () => {
-    const { verdict, text } = await review(worker2, worker2 + worker3);
+    const { code, verdict, text } = await review(worker2, worker2 + worker3);
+    expect(code).toBe(0);
     expect(verdict).toBe(`**2 machines change** in stack \`sim\`: ${workerAdded}`);
-    expect(text).not.toContain("does not answer");
+    withCluster = text;
   });
 
-  it("reviews the same while every machine is powered off, and says what could not be asked", async () => {
+  it("reviews the same while every machine is powered off", async () => {
     // Some may be off already.
     await Promise.all(machines.map((machine) => attempt("sim/vcenter", ["power", machine, "off"])));
     const states = await run("sim/vcenter", ["inventory"]);
     for (const machine of machines) {
       expect(states).toMatch(new RegExp(`^${machine} +poweredOff `, "m"));
     }
-    const { verdict, text, seconds } = await review(worker2, worker2 + worker3);
-    expect(verdict).toBe(`**2 machines change** in stack \`sim\`: ${workerAdded}`);
-    expect(text).toContain("The cluster's API does not answer.");
+    const { text, seconds } = await review(worker2, worker2 + worker3);
+    expect(text).toBe(withCluster);
+    // Nobody waits for what does not answer.
     expect(seconds).toBeLessThan(120);
   });
 

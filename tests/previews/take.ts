@@ -73,9 +73,7 @@ const cases: Record<string, Case> = {
   "authority-renewed": { options: ["--target-replace", "**::authority-certificate", "--target-dependents"] },
   "consul-removed": { change: { consul: { enabled: false }, demo: null } },
   "storage-of-others": { change: { storage: { type: "none" } } },
-  "settings-of-nodes": {
-    change: { kubernetes: { kubelet: { maxPods: 200 } }, vcenter: { user: "root@vsphere.local" } },
-  },
+  "settings-of-nodes": { change: { kubernetes: { kubelet: { maxPods: 200 } } } },
   "configuration-refused": {
     change: {
       ingress: { replicas: 3 },

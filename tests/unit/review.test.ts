@@ -4,10 +4,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { stepLine } from "../../review/commands";
 import { differences } from "../../review/differences";
-import { code, limit, markdown } from "../../review/markdown";
+import { limit, markdown } from "../../review/markdown";
 import type { Outcome } from "../../review/problems";
 import { review, summary, type Summary } from "../../review/review";
 import { withoutSecrets, withoutSecretText } from "../../review/secrets";
+import { code } from "../../review/text";
 import { shellWord, stepCommand } from "../../render/step";
 
 const folder = join(__dirname, "..", "fixtures", "previews");
