@@ -51,13 +51,16 @@ const prepared = "sim/prepare chromium:chromium && sim/toolchain/build && sim/de
 const suites = {
   unit: () => vitest("unit"),
   lint: () => {
-    // Types come from the vSphere SDK, which is generated; shellcheck is a package of the machine.
-    if (!check("the tools that the checks need", "sim/prepare && sim/toolchain/build && sim/tools")) return;
+    // Types come from the vSphere SDK, which is generated; shellcheck is a package of the machine, which takes root to install.
+    const needed =
+      "sim/toolchain/build bridged actionlint && sim/tools --sdk && { command -v shellcheck >/dev/null || sim/prepare; }";
+    if (!check("the tools that the checks need", needed)) return;
     check("types", "npx tsc --noEmit --noCheck false");
     check("ESLint", "npx eslint .");
     check("rooms and circles", "npm run --silent rooms");
     check("Prettier", "npx prettier --check --log-level warn .");
     check("shellcheck", `${shellScripts} | xargs shellcheck --external-sources`);
+    check("actionlint", '"$(sim/toolchain/build --print actionlint)/actionlint" -color');
   },
   toolchain: () => {
     // Vetted and compiled with what they test, since Go's caches are gone by now.
