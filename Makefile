@@ -1,10 +1,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help preflight up preview review down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation lint crds review-previews bench
+.PHONY: help preflight up preview review changed due deploy drift down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation lint crds review-previews bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
+# For several stacks at once, as the workflows have it.
+export STACKS ?= ["$(STACK)"]
 export PULUMI_SKIP_UPDATE_CHECK = true
 
 ifeq ($(STACK),sim)
@@ -18,7 +20,7 @@ UI := node tools/ui.mjs
 # Nothing outside of the lab's network could use it.
 OUT ?= -
 else
-PREFLIGHT := command -v pulumi >/dev/null || { echo 'error: the Pulumi CLI is missing: install it, then run pulumi install'; exit 1; }
+PREFLIGHT := tools/official-pulumi
 LAB := :
 IN :=
 # Its addresses can be reached as they are.
@@ -35,13 +37,29 @@ up: preflight node_modules ## bring the stack up; on a fresh machine this prepar
 preflight:
 	$(PREFLIGHT)
 
-preview: node_modules ## show what `make up` would change
+preview: preflight node_modules ## show what `make up` would change
 	$(LAB)
 	$(IN) pulumi preview --diff --stack $(STACK)
 
-review: node_modules ## the preview as pull requests show it, also in artifacts/review-STACK.md; ARGS go to pulumi preview
+review: preflight node_modules ## the preview as pull requests show it, also in artifacts/review-STACK.md; ARGS go to pulumi preview
 	$(LAB)
 	$(IN) node -r ts-node/register/transpile-only tools/review.ts $(STACK) $(ARGS)
+
+changed: node_modules ## which stacks of STACKS load something that differs from a commit: make changed BASE=origin/main
+	node tools/ci/changed-stacks.mjs $(BASE)
+
+due: node_modules ## which stacks of STACKS differ from what they were last deployed from; ONLY=prod for one
+	node tools/ci/due-stacks.mjs $(ONLY)
+
+deploy: preflight node_modules ## review again, stop at data at risk that no pull request showed, then bring the stack up
+	$(LAB)
+	$(MAKE) --no-print-directory review STACK=$(STACK)
+	node tools/ci/gate.mjs $(STACK)
+	$(IN) tools/pulumi-up $(STACK) --yes --skip-preview
+
+drift: preflight node_modules ## what differs from what was deployed; written to artifacts/
+	$(LAB)
+	$(IN) node -r ts-node/register/transpile-only tools/drift.ts $(STACK)
 
 down: node_modules ## destroy the stack's machines
 	$(LAB)
@@ -83,7 +101,7 @@ test-e2e: ## end-to-end tests on a simulated lab of their own
 test-creation: ## a cluster from nothing, RUNS times, from case FROM of SEED on; results in artifacts/creation.jsonl
 	node tests/run.mjs creation
 
-lint: ## types, ESLint, Prettier, shellcheck
+lint: ## types, ESLint, Prettier, shellcheck, actionlint
 	node tests/run.mjs lint
 
 crds: ## write what Traefik's objects and routes may hold to charts/traefik-crds and routes/, generated from its source

@@ -17,6 +17,10 @@ export default tseslint.config(
   },
   {
     files: ["**/*.mjs"],
-    languageOptions: { globals: { console: "readonly", process: "readonly" } },
+    languageOptions: {
+      globals: Object.fromEntries(
+        ["AbortSignal", "TextDecoder", "console", "fetch", "process"].map((name) => [name, "readonly"]),
+      ),
+    },
   },
 );
