@@ -8,6 +8,7 @@ import { describeIngress } from "./ingress";
 import { describeInstalling } from "./installing";
 import { describeLoad } from "./load";
 import { describeMachine } from "./machine";
+import { describePullRequest } from "./pull-request";
 import { describeReviews } from "./reviews";
 import { describeFailure, describeRuns } from "./runs";
 import { describeSdk } from "./sdk";
@@ -56,6 +57,8 @@ describe("a cluster is used", () => {
 });
 
 describe("Traefik at 100 requests a second", describeLoad);
+
+describe("a pull request", describePullRequest);
 
 describe("the stack", () => {
   let preview = "";
