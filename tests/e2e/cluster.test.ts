@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeCluster } from "./cluster";
 import { describeConsul } from "./consul";
 import { describeCreation, printed, processes } from "./creation";
+import { describeDrift, describeNoDrift } from "./drift";
 import { describeEnvironments } from "./environments";
 import { describeExample } from "./example";
 import { describeIngress } from "./ingress";
@@ -60,6 +61,8 @@ describe("Traefik at 100 requests a second", describeLoad);
 
 describe("a pull request", describePullRequest);
 
+describe("the search for drift", describeNoDrift);
+
 describe("the stack", () => {
   let preview = "";
 
@@ -115,6 +118,8 @@ describe("a stack whose machines install what they need", describeInstalling);
 describe("reviews of a stack", () => {
   describeReviews(Object.keys(machines));
 });
+
+describe("the search for drift without a cluster", describeDrift);
 
 describe("make down", () => {
   it("destroys the machines and leaves the stack empty", async () => {

@@ -2,14 +2,16 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { GitHubStub } from "../support/github";
-import { printed } from "./creation";
 import { run, temporaryFolder } from "./support/lab";
+import { expectNoSecret, secretTexts } from "./support/secrets";
 import { WorkflowRun, type Ran } from "./support/workflow";
 
 /** A pull request and what becomes of it, by the very commands of preview.yml, against a stand-in of GitHub's API. */
 export function describePullRequest(): void {
   const github = new GitHubStub();
   const number = 7;
+  /** All that the commands printed, put into summaries and posted. */
+  const said: string[] = [];
   let checkout = "";
   let base = "";
   let configuration = "";
@@ -60,7 +62,7 @@ export function describePullRequest(): void {
     // Its artifact goes from the folder of one job to that of the other.
     const comment = await workflow.job("comment", { "needs.changed.outputs.stacks": stacks });
     const comments = github.comments[number]?.map(({ body }) => body) ?? [];
-    printed.push(...[changed, preview, comment].flatMap(({ log, summary }) => [log, summary]), ...comments);
+    said.push(...[changed, preview, comment].flatMap(({ log, summary }) => [log, summary]), ...comments);
     return { changed, preview, comment };
   }
 
@@ -86,5 +88,12 @@ export function describePullRequest(): void {
     expect(failed).toMatchObject({ changed: { green: true }, preview: { green: false }, comment: { green: false } });
     expect(github.comments[number]).toHaveLength(1);
     expect(github.comments[number]?.[0]?.body).toContain("network.gateway: got 10.21.0.1");
+  });
+
+  it("has no secret of the state in a log, a summary or a comment", async () => {
+    const needles = await secretTexts();
+    expect(needles.length).toBeGreaterThan(12);
+    expect(said.join("\n")).toContain("Everything that differs");
+    expectNoSecret(needles, { "what a pull request shows": said.join("\n") });
   });
 }
