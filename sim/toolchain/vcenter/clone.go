@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/google/uuid"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -44,6 +45,8 @@ func (c *cloner) CloneVMTask(ctx *simulator.Context, req *types.CloneVM_Task) so
 	// A clone inherits the extra configuration of what it is cloned from, as on vCenter. So it gets the docker image of its
 	// template, whatever it is called. Of two values for a key the last one counts.
 	req.Spec.Config.ExtraConfig = slices.Concat(c.source.Config.ExtraConfig, req.Spec.Config.ExtraConfig)
+	// One that takes the place of another is another machine; the simulator would know both by their file.
+	req.Spec.Config.Uuid = uuid.NewString()
 
 	// One at a time: a machine has no name at first, and the simulator panics when it looks for a free one meanwhile.
 	c.one.Lock()

@@ -137,6 +137,42 @@ func TestAMachineHasTheImageOfItsTemplate(t *testing.T) {
 	})
 }
 
+// Who knows a machine by its UUID sees that another one took its place.
+func TestAMachineMadeAnewIsAnother(t *testing.T) {
+	ctx, client := testVCenter(t)
+	finder, site := findSite(t, ctx, client)
+	template, err := finder.VirtualMachine(ctx, "ubuntu-24.04")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]bool)
+	for range 2 {
+		task, err := template.Clone(ctx, site.folder, "worker-1", types.VirtualMachineCloneSpec{Location: site.spec})
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := task.WaitForResult(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vm := object.NewVirtualMachine(client.Client, info.Result.(types.ManagedObjectReference))
+		var machine mo.VirtualMachine
+		if err := vm.Properties(ctx, vm.Reference(), []string{"config.uuid"}, &machine); err != nil {
+			t.Fatal(err)
+		}
+		if seen[machine.Config.Uuid] {
+			t.Fatalf("UUID %s is that of a machine before", machine.Config.Uuid)
+		}
+		seen[machine.Config.Uuid] = true
+		if task, err = vm.Destroy(ctx); err == nil {
+			err = task.Wait(ctx)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestTemplatesOnTheCommandLine(t *testing.T) {
 	t.Setenv("VSPHERE_USER", "administrator")
 	t.Setenv("VSPHERE_PASSWORD", "secret")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/simulator/esx"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -15,8 +16,22 @@ func (defaults) Reference() types.ManagedObjectReference {
 }
 
 func (defaults) PutObject(_ *simulator.Context, object mo.Reference) {
-	if vm, ok := object.(*simulator.VirtualMachine); ok && vm.Config != nil {
-		vm.Config.SwapPlacement = string(types.VirtualMachineConfigInfoSwapPlacementTypeInherit)
+	switch object := object.(type) {
+	case *simulator.VirtualMachine:
+		if object.Config != nil {
+			object.Config.SwapPlacement = string(types.VirtualMachineConfigInfoSwapPlacementTypeInherit)
+		}
+	case *simulator.EnvironmentBrowser:
+		// A host that knew no virtual hardware would have every machine upgraded that is changed.
+		version, err := types.ParseHardwareVersion(esx.HardwareVersion)
+		if err != nil {
+			panic(err) // a constant of the simulator
+		}
+		object.QueryConfigOptionResponse.Returnval = &types.VirtualMachineConfigOption{
+			Version:         esx.HardwareVersion,
+			DefaultDevice:   esx.VirtualDevice,
+			HardwareOptions: types.VirtualHardwareOption{HwVersion: int32(version)},
+		}
 	}
 }
 

@@ -19,10 +19,16 @@ import (
 const usage = `usage:
   vcenter serve -listen ADDR:PORT -cert FILE -key FILE -home DIR -network NETWORK -template NAME=IMAGE ...
   vcenter power NAME on|off|reset
+  vcenter delete NAME
+  vcenter clone SOURCE NAME
+  vcenter move NAME FOLDER
   vcenter inventory
+  vcenter folders
+  vcenter delete-folder FOLDER
 
-The credentials are in the environment, VSPHERE_USER and VSPHERE_PASSWORD; the other two subcommands, clients of any vCenter,
-find its address in VSPHERE_SERVER.
+The credentials are in the environment, VSPHERE_USER and VSPHERE_PASSWORD; the other subcommands, clients of any vCenter, find
+its address in VSPHERE_SERVER. NAME and SOURCE are machines, in whatever folder they are; a FOLDER is a path below the
+datacenter's machines, such as esxi-k8s/sim, or / for none.
 `
 
 func main() {
@@ -47,6 +53,16 @@ func run(ctx context.Context, args []string) error {
 		return serve(ctx, o)
 	case command == "power" && len(args) == 2:
 		return withClient(ctx, func(c *govmomi.Client) error { return power(ctx, c, args[0], args[1]) })
+	case command == "delete" && len(args) == 1:
+		return withClient(ctx, func(c *govmomi.Client) error { return remove(ctx, c, args[0]) })
+	case command == "clone" && len(args) == 2:
+		return withClient(ctx, func(c *govmomi.Client) error { return clone(ctx, c, args[0], args[1]) })
+	case command == "move" && len(args) == 2:
+		return withClient(ctx, func(c *govmomi.Client) error { return move(ctx, c, args[0], args[1]) })
+	case command == "folders" && len(args) == 0:
+		return withClient(ctx, func(c *govmomi.Client) error { return folders(ctx, c, os.Stdout) })
+	case command == "delete-folder" && len(args) == 1:
+		return withClient(ctx, func(c *govmomi.Client) error { return removeFolder(ctx, c, args[0]) })
 	case command == "inventory" && len(args) == 0:
 		return withClient(ctx, func(c *govmomi.Client) error { return inventory(ctx, c, os.Stdout) })
 	}

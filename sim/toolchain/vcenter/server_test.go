@@ -10,6 +10,8 @@ import (
 	"github.com/vmware/govmomi"
 	"github.com/vmware/govmomi/find"
 	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -75,4 +77,29 @@ func findSite(t *testing.T, ctx context.Context, client *govmomi.Client) (*find.
 	}
 	hostRef, poolRef, storeRef := host.Reference(), pool.Reference(), store.Reference()
 	return finder, site{folder, types.VirtualMachineRelocateSpec{Host: &hostRef, Pool: &poolRef, Datastore: &storeRef}}
+}
+
+// The provider upgrades a machine whose virtual hardware is older than its host's: none is, so that a machine can be changed.
+func TestHostsKnowTheirMachinesHardware(t *testing.T) {
+	ctx, client := testVCenter(t)
+	finder, _ := findSite(t, ctx, client)
+	vm, err := finder.VirtualMachine(ctx, "ubuntu-24.04-k8s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var machine mo.VirtualMachine
+	if err := vm.Properties(ctx, vm.Reference(), []string{"config.version", "environmentBrowser"}, &machine); err != nil {
+		t.Fatal(err)
+	}
+	options, err := methods.QueryConfigOption(ctx, client, &types.QueryConfigOption{This: machine.EnvironmentBrowser})
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, err := types.ParseHardwareVersion(machine.Config.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if known := options.Returnval.HardwareOptions.HwVersion; known != int32(version) {
+		t.Fatalf("the host's hardware is of version %d, the machine's of %d", known, version)
+	}
 }
