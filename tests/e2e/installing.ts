@@ -84,7 +84,7 @@ export function describeInstalling(): void {
       await configuration(sources),
       ...options,
     ]);
-  const up = (sources: Sources) => pulumi("up", sources, "--yes", "--skip-preview");
+  const up = (sources: Sources) => pulumi("up", sources, "--yes", "--skip-preview", "--continue-on-error");
 
   /** What a failed run says of the master, from the line behind the command on. */
   async function failure(sources: Sources): Promise<string[]> {
