@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vsphere from "@pulumi/vsphere";
 import type { LoadedConfig, MachineSize, NodeConfig } from "../config";
+import type { Disturbance, Past, PastMachine } from "../config/past";
 import { Machine } from "./machine/machine";
 import { SshIdentities, sshIdentity, type SshIdentity } from "./machine/ssh-identity";
 import type { Role } from "./machine/steps";
@@ -13,6 +14,9 @@ export interface EsxiClusterArgs {
   template: LoadedConfig["template"];
   network: LoadedConfig["network"];
 }
+
+/** What the machines of a group have in common. */
+type Group = MachineSize & { generation: number };
 
 /** The ESXi hosts below one vCenter: looks up what exists there and clones machines onto it. */
 export class EsxiCluster extends pulumi.ComponentResource {
@@ -28,7 +32,13 @@ export class EsxiCluster extends pulumi.ComponentResource {
   private readonly hosts: Record<string, HostIds>;
   private readonly network: LoadedConfig["network"];
 
-  constructor(name: string, args: EsxiClusterArgs, opts?: pulumi.ComponentResourceOptions) {
+  /** @param past what the stack holds already */
+  constructor(
+    name: string,
+    args: EsxiClusterArgs,
+    private readonly past: Past,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("esxi-k8s:index:EsxiCluster", name, {}, opts);
     const { vcenter, network } = args;
     this.user = args.template.user;
@@ -63,6 +73,30 @@ export class EsxiCluster extends pulumi.ComponentResource {
     this.registerOutputs({ user: this.user, publicKey: this.adminKey.publicKey });
   }
 
+  /** The key by which machines are known: one of their own, or one for all of a kind. The name is a contract: another has another key. */
+  hostKey(name: string): SshIdentity {
+    return this.hostKeys.of(name);
+  }
+
+  /** What a machine is to be. */
+  wanted(node: NodeConfig, group: Group): PastMachine {
+    const { host, address } = node;
+    const { cpus, memoryMiB } = group;
+    return { host, address, cpus, memoryMiB, generation: `${String(group.generation)}.${String(node.generation)}` };
+  }
+
+  /** What this run does to a machine that exists, so that it is away for a while. */
+  disturbance(name: string, node: NodeConfig, group: Group): Disturbance | undefined {
+    const wanted = this.wanted(node, group);
+    const made = this.past.machines.get(name);
+    const differs = (...properties: (keyof PastMachine)[]) =>
+      made !== undefined && properties.some((property) => made[property] !== wanted[property]);
+    if (differs("address", "generation", "host")) {
+      return "replaced";
+    }
+    return differs("cpus", "memoryMiB") ? "restarted" : undefined;
+  }
+
   /**
    * Clones one machine onto the host that its configuration names.
    * @param role what it may be asked to do
@@ -74,8 +108,8 @@ export class EsxiCluster extends pulumi.ComponentResource {
     role: Role,
     name: string,
     node: NodeConfig,
-    size: MachineSize,
-    opts: { parent: pulumi.Resource; protect?: boolean },
+    group: Group,
+    opts: { parent: pulumi.Resource; after?: pulumi.Resource[]; protect?: boolean; hostKey?: SshIdentity },
   ): Machine {
     const host = this.hosts[node.host];
     if (!host) {
@@ -85,12 +119,13 @@ export class EsxiCluster extends pulumi.ComponentResource {
       name,
       {
         placement: { ...host, networkId: this.networkId, template: this.template },
-        size,
-        address: node.address,
+        size: group,
+        wanted: this.wanted(node, group),
+        after: opts.after,
         network: this.network,
         user: this.user,
         adminKey: this.adminKey,
-        hostKey: this.hostKeys.of(name),
+        hostKey: opts.hostKey ?? this.hostKey(name),
         role,
         protect: opts.protect,
       },

@@ -3,7 +3,8 @@ import * as random from "@pulumi/random";
 import { parseNetwork } from "../config/addresses";
 import type { LoadedConfig } from "../config";
 import { byName } from "../config/nodes";
-import { haproxyConfig, type Backend } from "../render/haproxy";
+import { frontendAddress } from "../render/founding";
+import { haproxyConfig, mastersSshPort, type Backend } from "../render/haproxy";
 import { keepalivedConfig } from "../render/keepalived";
 import type { EsxiCluster } from "./esxi-cluster";
 import type { Machine } from "./machine/machine";
@@ -35,8 +36,8 @@ const statsUser = "admin";
 export class HaproxyFrontend extends pulumi.ComponentResource {
   /** Address that clients use: the virtual one, or the only machine's. Known before anything exists. */
   readonly endpoint: string;
-  /** Every address that may end up in a client's URL; the API certificate covers them all. */
-  readonly addresses: string[];
+  /** Where any master that serves answers to SSH. */
+  readonly masters: { host: string; port: number };
   /** Statistics page, protected by `statsUser` and `statsPassword`. */
   readonly statsUrl: string;
   readonly statsUser = statsUser;
@@ -55,9 +56,8 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
     this.machines = byName(config).map(([node, placed]) =>
       esxi.clone("frontend", node, placed, config, { parent: this }),
     );
-    const own = this.machines.map(({ address }) => address);
-    this.endpoint = config.virtualAddress ?? own[0] ?? "";
-    this.addresses = [...new Set([this.endpoint, ...own])];
+    this.endpoint = frontendAddress(config);
+    this.masters = { host: this.endpoint, port: mastersSshPort };
     this.statsUrl = `http://${this.endpoint}:${String(statsPort)}/stats`;
     // Letters and digits only: haproxy.cfg has no quoting that would need to be right.
     this.statsPassword = new random.RandomPassword(

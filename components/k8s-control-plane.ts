@@ -1,28 +1,29 @@
 import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import * as k8s from "@pulumi/kubernetes";
 import type { LoadedConfig } from "../config";
-import { componentImages, flannelCniPluginImage, flannelImage } from "../config/images";
-import { byName } from "../config/nodes";
-import { nodePackages } from "../config/repositories";
-import { initConfig } from "../render/kubeadm";
-import { nodeFiles } from "../render/sources";
+import type { Past } from "../config/past";
+import { foundingConfig } from "../render/founding";
 import type { EsxiCluster } from "./esxi-cluster";
 import { ClusterApi } from "./in-cluster/cluster-api";
 import { Flannel } from "./in-cluster/flannel";
 import type { HaproxyFrontend } from "./haproxy-frontend";
-import { Joining } from "./machine/joining";
-import type { Machine, MachineStep } from "./machine/machine";
+import type { Machine } from "./machine/machine";
+import { Nodes, words } from "./machine/nodes";
+import type { Reach, Step, StepOptions } from "./machine/shell";
 
 export interface K8sControlPlaneArgs {
   esxi: EsxiCluster;
   frontend: HaproxyFrontend;
   config: LoadedConfig;
+  /** What the stack holds already. */
+  past: Past;
 }
 
 /**
- * The masters, each with API server, controller manager, scheduler and a member of the stacked etcd, and the pod
- * network. The first master by name runs `kubeadm init`, the others join two at a time: etcd takes in one learner after the
- * other, and kubeadm asks again until it is its turn.
+ * The masters, each with API server, controller manager, scheduler and a member of the stacked etcd, and the pod network. One of them
+ * founds the cluster, once in its life; every other, and every one that is made anew later, is admitted by any that serves. They join two
+ * at a time: etcd takes in one learner after the other, and kubeadm asks again until it is its turn.
  */
 export class K8sControlPlane extends pulumi.ComponentResource {
   /** URL of the API behind the frontend. */
@@ -33,150 +34,143 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   readonly api: ClusterApi;
   /** The masters, in the order of their names. */
   readonly machines: Machine[];
-  /** Done when workers may join. */
-  readonly initialized: remote.Command;
+  /** Where any master that serves answers to SSH. */
+  readonly masters: Reach;
   /** Done when all masters are Ready. */
   readonly ready: remote.Command;
 
-  private readonly joining: Joining;
+  private readonly nodes: Nodes;
+  private readonly founded: remote.Command;
+  private readonly memberships: pulumi.Resource[];
   private readonly podNetwork: Flannel;
-  private readonly config: LoadedConfig;
-  private pullsFor?: Machine;
 
   constructor(name: string, args: K8sControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:K8sControlPlane", name, {}, opts);
-    const { esxi, frontend, config } = args;
+    const { esxi, frontend, config, past } = args;
     const { kubernetes, network, controlPlane } = config;
-    this.config = config;
     this.apiUrl = `https://${frontend.endpoint}:6443`;
 
-    this.machines = byName(controlPlane).map(([node, placed]) =>
-      esxi.clone("master", node, placed, controlPlane, { parent: this, protect: controlPlane.protect }),
-    );
-    const { ignorePreflightErrors } = kubernetes;
-    this.joining = new Joining(name, this.machines, frontend.endpoint, esxi.user, ignorePreflightErrors, {
-      parent: this,
-    });
+    // Who reaches a master through the frontend cannot know which one answers, and who holds one of them holds the cluster.
+    const hostKey = esxi.hostKey(name);
+    const { host, port } = frontend.masters;
+    this.masters = { host, port, user: esxi.user, key: esxi.adminKey, hostKey: hostKey.publicKey };
+    const cluster = ClusterApi.identity(name, { parent: this });
+    this.nodes = new Nodes(name, esxi, config, frontend.endpoint, this.masters, cluster, { parent: this });
 
-    const [first, ...later] = this.machines.map((master) => ({
-      master,
-      prepared: [this.prepare(master, "master"), this.joining.allow(master)],
-    }));
-    if (!first) {
+    let founded: remote.Command | undefined;
+    const members = this.nodes.add("master", controlPlane, {
+      parent: this,
+      atOnce: 1,
+      protect: controlPlane.protect,
+      hostKey,
+      leaveInTurn: true,
+      joinsAfter: (machine, prepared, before) => {
+        founded ??= this.found(
+          name,
+          machine,
+          past.founded === undefined ? [...prepared, ...frontend.configured] : [],
+          args,
+        );
+        // The founder's join is none. Of the others, at most one is still at it.
+        const [, ...joining] = before;
+        return [founded, ...joining.slice(-2, -1).map(({ joined }) => joined)];
+      },
+    });
+    if (!founded) {
       throw new Error(`control plane ${name} has no master`);
     }
-    this.initialized = first.master.run(
-      `${first.master.machineName}-init`,
-      {
-        script: "init-control-plane",
-        timeoutSeconds: 600,
-        parameters: { VERSION: kubernetes.version, ENDPOINT: `${frontend.endpoint}:6443` },
-        texts: {
-          CONFIG: initConfig(
-            {
-              name: pulumi.getStack(),
-              version: kubernetes.version,
-              endpoint: frontend.endpoint,
-              certSANs: [...frontend.addresses, ...kubernetes.apiServerCertSANs],
-              podCidr: network.podCidr,
-              serviceCidr: network.serviceCidr,
-              kubelet: kubernetes.kubelet,
-              kubeProxy: kubernetes.kubeProxy,
-            },
-            { name: first.master.machineName, address: first.master.address, ignorePreflightErrors },
-          ),
-        },
-      },
-      { parent: first.master, dependsOn: [...first.prepared, ...frontend.configured] },
-    );
-    // Two at a time: kubeadm asks etcd for two minutes whether it may bring its learner.
-    const joined: remote.Command[] = [];
-    for (const { master, prepared } of later) {
-      const before = joined.at(-2) ?? this.initialized;
-      joined.push(this.joining.join(master, "master", { dependsOn: [...prepared, before] }));
-    }
+    this.founded = founded;
+    this.machines = members.map(({ machine }) => machine);
+    this.memberships = members.map(({ membership }) => membership);
 
-    this.kubeconfig = first.master.run(
+    this.kubeconfig = this.run(
       `${name}-kubeconfig`,
       { script: "read-kubeconfig", secretOutput: true },
-      { parent: this, dependsOn: [this.initialized] },
+      { parent: this },
     ).stdout;
-    this.api = new ClusterApi(name, this.kubeconfig, { parent: this });
+    this.api = new ClusterApi(name, this.kubeconfig, cluster, { parent: this });
     this.podNetwork = new Flannel(
       `${name}-flannel`,
       { api: this.api, podCidr: network.podCidr, backend: kubernetes.flannelBackend },
       { parent: this },
     );
+    const { timeout, force } = kubernetes.drain;
+    // Deletes come last, and read what this run has set.
+    new k8s.core.v1.ConfigMap(
+      `${name}-drain-policy`,
+      { metadata: { name: "esxi-k8s-drain", namespace: "kube-system" }, data: { timeout, force: String(force) } },
+      this.api.inCluster(this),
+    );
 
-    this.ready = first.master.run(
+    this.ready = this.run(
       `${name}-ready`,
       {
         script: "await-nodes",
-        parameters: { NODES: this.machines.map(({ machineName }) => machineName).join(" ") },
+        parameters: { NODES: words(this.machines.map(({ machineName }) => machineName)) },
+        again: this.machines.map(({ identity }) => identity),
       },
-      { parent: this, dependsOn: [this.initialized, ...joined, this.podNetwork.daemon] },
+      { parent: this, dependsOn: [...this.memberships, this.podNetwork.daemon] },
     );
 
     this.registerOutputs({ apiUrl: this.apiUrl, kubeconfig: this.kubeconfig });
   }
 
-  /** Runs a step that needs the cluster rather than a node: on the first master, with kubectl. */
-  run(name: string, step: MachineStep, opts: Parameters<Machine["run"]>[2]): remote.Command {
-    const [first] = this.machines as [Machine];
-    return first.run(name, step, opts);
-  }
-
-  /** Makes a machine ready for kubeadm. */
-  private prepare(machine: Machine, role: "master" | "worker"): remote.Command {
-    const { kubernetes, registryMirrors } = this.config;
-    const installs = kubernetes.install === "packages";
-    const pulls = installs || Object.keys(registryMirrors).length > 0;
-    return machine.run(
-      `${machine.machineName}-prepare`,
+  /** Makes the cluster, once in its life: nothing that changes later, and no machine that is made anew, runs this again. */
+  private found(
+    name: string,
+    machine: Machine,
+    dependsOn: pulumi.Resource[],
+    { frontend, config }: K8sControlPlaneArgs,
+  ): remote.Command {
+    const { kubernetes } = config;
+    const { machineName, address } = machine;
+    return machine.runOnce(
+      `${name}-founded`,
       {
-        script: "prepare-node",
-        timeoutSeconds: 900,
-        parameters: {
-          VERSION: kubernetes.version,
-          PACKAGES: installs ? words(nodePackages(this.config).map(({ name }) => name)) : "",
-          PULL: pulls ? role : "none",
-          IMAGES: pulls ? words(this.imagesFor(machine, role)) : "",
+        script: "init-control-plane",
+        timeoutSeconds: 600,
+        parameters: { VERSION: kubernetes.version, ENDPOINT: `${frontend.endpoint}:6443` },
+        texts: {
+          CONFIG: foundingConfig(config, pulumi.getStack(), { name: machineName, address }),
         },
-        texts: { FILES: nodeFiles(this.config) },
       },
-      { parent: machine },
+      { parent: this, dependsOn },
     );
   }
 
-  /**
-   * Images of this program that a node pulls beforehand. One worker pulls those of every component, so that a mirror without one is
-   * found before a pod waits for it.
-   */
-  private imagesFor(machine: Machine, role: "master" | "worker"): string[] {
-    if (role === "worker") {
-      this.pullsFor ??= machine;
-    }
-    return this.pullsFor === machine ? componentImages(this.config) : [flannelImage, flannelCniPluginImage];
+  /** Runs a step that needs the cluster rather than a node: on any master that serves, with kubectl. */
+  run(name: string, step: Step, opts: StepOptions): remote.Command {
+    const taken = this.machines.map(({ booted }) => booted);
+    return this.nodes.anyMaster.step(name, step, [], {
+      ...opts,
+      dependsOn: [this.founded, ...taken, ...(opts.dependsOn ?? [])],
+    });
   }
 
   /**
-   * Joins machines as workers, as soon as the first master serves and beside the joins of later masters.
+   * Joins machines as workers, as soon as the cluster is founded and beside the joins of later masters.
    * @param name of the pool; its step that labels nodes carries it
    * @param labels node labels
-   * @param taints node taints, in force before the first pod is placed
-   * @returns done when all of them are Ready and labelled
+   * @param pool its taints are in force before the first pod is placed
+   * @returns the machines; ready when all of them are Ready and labelled
    */
-  joinWorkers(
+  addWorkers(
     name: string,
-    machines: Machine[],
-    { labels, taints }: WorkerRole,
+    pool: LoadedConfig["workers"][string],
+    labels: Record<string, string>,
     opts: { parent: pulumi.Resource },
-  ): pulumi.Resource[] {
-    const joined = machines.map((machine) =>
-      this.joining.join(machine, "worker", { dependsOn: [this.prepare(machine, "worker"), this.initialized], taints }),
-    );
+  ): { machines: Machine[]; ready: pulumi.Resource[] } {
+    const { taints, maxUnavailable } = pool;
+    const members = this.nodes.add("worker", pool, {
+      parent: opts.parent,
+      atOnce: maxUnavailable,
+      taints,
+      joinsAfter: () => [this.founded],
+      disturbedAfter: this.memberships,
+    });
+    const machines = members.map(({ machine }) => machine);
     if (machines.length === 0) {
-      return [];
+      return { machines, ready: [] };
     }
     const labelled = this.run(
       `${name}-labels`,
@@ -191,13 +185,8 @@ export class K8sControlPlane extends pulumi.ComponentResource {
         again: machines.map(({ identity }) => identity),
       },
       // A node is Ready when it has the pod network.
-      { parent: opts.parent, dependsOn: [...joined, this.podNetwork.daemon] },
+      { parent: opts.parent, dependsOn: [...members.map(({ membership }) => membership), this.podNetwork.daemon] },
     );
-    return [labelled];
+    return { machines, ready: [labelled] };
   }
 }
-
-/** A parameter that a script takes apart again. */
-const words = (all: string[]) => all.join(" ");
-
-type WorkerRole = Pick<LoadedConfig["workers"][string], "labels" | "taints">;

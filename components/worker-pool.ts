@@ -1,12 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig } from "../config";
-import { byName } from "../config/nodes";
-import type { EsxiCluster } from "./esxi-cluster";
 import type { K8sControlPlane } from "./k8s-control-plane";
 import type { Machine } from "./machine/machine";
 
 export interface WorkerPoolArgs {
-  esxi: EsxiCluster;
   controlPlane: K8sControlPlane;
   config: LoadedConfig["workers"][string];
 }
@@ -19,12 +16,11 @@ export class WorkerPool extends pulumi.ComponentResource {
 
   constructor(name: string, args: WorkerPoolArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:WorkerPool", name, {}, opts);
-    const { esxi, controlPlane, config } = args;
+    const { controlPlane, config } = args;
     const labels = { "node-role.kubernetes.io/worker": "", "esxi-k8s/pool": name, ...config.labels };
-    this.machines = byName(config).map(([node, placed]) =>
-      esxi.clone("worker", node, placed, config, { parent: this }),
-    );
-    this.ready = controlPlane.joinWorkers(name, this.machines, { labels, taints: config.taints }, { parent: this });
+    const { machines, ready } = controlPlane.addWorkers(name, config, labels, { parent: this });
+    this.machines = machines;
+    this.ready = ready;
     this.registerOutputs({ nodes: this.machines.map(({ machineName }) => machineName) });
   }
 }

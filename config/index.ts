@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { ConfigError, parseConfig } from "./parse";
+import type { Past } from "./past";
 import type { StackConfig } from "./schema";
 import { isSecretKey, type SecretKey } from "./secrets";
 
@@ -13,9 +14,10 @@ export type LoadedConfig = Omit<StackConfig, SecretKey> & {
 
 /**
  * Reads and checks the configuration of the current stack. The only place that touches `pulumi.Config`.
+ * @param past what the stack holds already, which not every configuration may follow
  * @throws pulumi.RunError listing every problem at once, before any resource is declared
  */
-export function loadConfig(): LoadedConfig {
+export function loadConfig(past: Past): LoadedConfig {
   const prefix = `${pulumi.getProject()}:`;
   const raw: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(pulumi.runtime.allConfig())) {
@@ -27,7 +29,7 @@ export function loadConfig(): LoadedConfig {
   const encrypted = new Set(Object.keys(raw).filter((name) => isEncrypted(prefix + name)));
 
   try {
-    const { vcenterPassword, ingressCertificateKey, ...config } = parseConfig(raw, pulumi.getStack(), encrypted);
+    const { vcenterPassword, ingressCertificateKey, ...config } = parseConfig(raw, pulumi.getStack(), encrypted, past);
     return {
       ...config,
       vcenterPassword: pulumi.secret(vcenterPassword),

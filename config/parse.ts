@@ -1,4 +1,6 @@
 import type { z } from "zod";
+import { livingProblems } from "./living-problems";
+import { nothingYet } from "./past";
 import type { Problem } from "./problem";
 import { findProblems } from "./problems";
 import { stackConfig, type StackConfig } from "./schema";
@@ -12,16 +14,22 @@ const placeholder = "CHANGE-ME";
  * @param raw the values below `esxi-k8s:`, secrets in clear
  * @param stack the stack's name, for advice in messages
  * @param encrypted names of the top-level keys that the stack's file stores encrypted
+ * @param past what the stack holds already
  * @throws ConfigError that lists every problem at once; what values mean together is judged once their shapes are right
  */
-export function parseConfig(raw: Record<string, unknown>, stack: string, encrypted: ReadonlySet<string>): StackConfig {
+export function parseConfig(
+  raw: Record<string, unknown>,
+  stack: string,
+  encrypted: ReadonlySet<string>,
+  past = nothingYet,
+): StackConfig {
   const unread = [...placeholders(raw), ...roundedNumbers(raw)];
   const unreadPaths = new Set(unread.map(({ path }) => path));
   const inClear = secretKeys.filter((key) => key in raw && !encrypted.has(key)).map(storedInClear);
 
   const parsed = stackConfig.safeParse(raw);
   const others = parsed.success
-    ? findProblems(parsed.data)
+    ? [...findProblems(parsed.data), ...livingProblems(parsed.data, stack, past)]
     : parsed.error.issues.flatMap((issue) => shapeProblems(issue, raw));
 
   const problems = [...unread, ...inClear, ...others.filter(({ path }) => !unreadPaths.has(path))];

@@ -28,11 +28,15 @@ const machineSize = {
   diskGiB: z.int().min(4),
 };
 
+/** Another number replaces what it stands at, one machine after the other. Default 0. */
+const generation = z.int().min(0).default(0);
+
 const node = z.strictObject({
   /** Key of `hosts`: the ESXi host that runs the machine. */
   host: text,
   /** Static IPv4 address inside `network.subnet`. Changing it replaces the machine. */
   address: ipv4,
+  generation,
 });
 const nodes = z.record(dnsLabel, node);
 
@@ -168,6 +172,15 @@ export const stackConfig = z.strictObject({
       flannelBackend: z.enum(["vxlan", "host-gw"]).default("vxlan"),
       /** Further names (also `*.example.org`) or addresses for the API server's certificate. */
       apiServerCertSANs: z.array(text).default([]),
+      /** How nodes leave and restart: cordoned and drained, with respect to PodDisruptionBudgets. */
+      drain: z
+        .strictObject({
+          /** How long pods may take to move. Then nothing is removed, unless `force` says so. Default 10m. */
+          timeout: duration.default("10m"),
+          /** Go on without the pods that did not move in time, and with those whose only data is on the node. Default false. */
+          force: z.boolean().default(false),
+        })
+        .prefault({}),
       /** Checks of kubeadm to skip, by kubeadm's names such as `NumCPU`; `all` alone skips all. */
       ignorePreflightErrors: z.array(text).default([]),
       /** Merged over the rendered KubeletConfiguration (kubelet.config.k8s.io/v1beta1). */
@@ -189,6 +202,7 @@ export const stackConfig = z.strictObject({
   /** HAProxy in front of the cluster: layer 4 only, outside of Kubernetes. */
   frontend: z.strictObject({
     nodes: nodes.refine((n) => Object.keys(n).length > 0, { error: "at least one HAProxy machine" }),
+    generation,
     /** Address shared by VRRP. Required with more than one machine; with one, it keeps the endpoint for later. */
     virtualAddress: ipv4.optional(),
     /** VRRP virtual router id, unique on the VLAN. Default 51. */
@@ -205,10 +219,17 @@ export const stackConfig = z.strictObject({
 
   /** The masters: API server, controller manager, scheduler and stacked etcd on each. */
   controlPlane: z.strictObject({
-    nodes,
+    nodes: z.record(
+      dnsLabel,
+      node.extend({
+        /** Instead of the group's `protect`: false to have this master removed or replaced. */
+        protect: z.boolean().optional(),
+      }),
+    ),
+    generation,
     /** Accept one, two or another even number of masters: a stack that does not survive what HA promises. */
     allowNonHa: z.boolean().default(false),
-    /** Pulumi refuses to delete a protected machine. Default true. */
+    /** Pulumi refuses to delete a protected machine, and so to replace it. Default true. */
     protect: z.boolean().default(true),
     ...machineSize,
   }),
@@ -219,9 +240,12 @@ export const stackConfig = z.strictObject({
       dnsLabel,
       z.strictObject({
         nodes,
-        /** Node labels, set when a node joins. */
+        generation,
+        /** How many of the pool's nodes may be away at the same time while they are restarted or replaced. Default 1. */
+        maxUnavailable: z.int().min(1).default(1),
+        /** Node labels. */
         labels: z.record(labelKey, labelValue).default({}),
-        /** Node taints, set when a node joins. */
+        /** Node taints. */
         taints: z.array(taint).default([]),
         ...machineSize,
       }),

@@ -16,13 +16,18 @@ export interface HaproxySettings {
   stats: { port: number; user: string };
 }
 
+/** Port behind which any master that serves answers to SSH. */
+export const mastersSshPort = 6022;
+
 /** Where on the machine the password of the statistics page is filled in: the rest is no secret, and a preview may show it. */
 const statsPassword = "@STATS_PASSWORD@";
 
 /** haproxy.cfg of the frontend: layer 4 only, TLS ends at the API servers and at the ingress controller. */
 export function haproxyConfig(settings: HaproxySettings): string {
   const { masters, workers, ingressNodePorts, proxyProtocol, stats } = settings;
-  const ingressCheck = proxyProtocol ? "check send-proxy-v2" : "check";
+  // Asks whether a server is ready and sends no credential; clients verify the certificate themselves.
+  const readyCheck = "check check-ssl verify none";
+  const ingressCheck = `${proxyProtocol ? "check send-proxy-v2" : "check"} on-marked-down shutdown-sessions`;
   const servers = (backends: Backend[], port: number, check: string) =>
     backends.map(({ name, address }) => `    server ${name} ${address}:${String(port)} ${check}`).join("\n");
 
@@ -53,7 +58,7 @@ defaults
     # Checks are patient: connections find another server by themselves, and while etcd elects a leader no master is
     # ready for a moment, which must not close every door at once.
     timeout check 3s
-    default-server inter 1s fastinter 1s downinter 1s fall 3 rise 1 on-marked-down shutdown-sessions
+    default-server inter 1s fastinter 1s downinter 1s fall 3 rise 1
 
 frontend kube-apiserver
     bind :6443
@@ -63,12 +68,18 @@ backend kube-apiserver
     balance leastconn
     option httpchk GET /readyz
     http-check expect status 200
-${servers(
-  masters,
-  6443,
-  // The check asks whether a server is ready and sends no credential; clients verify the certificate themselves.
-  "check check-ssl verify none",
-)}
+${servers(masters, 6443, `${readyCheck} on-marked-down shutdown-sessions`)}
+
+# SSH to a master that serves, for what needs the cluster and no particular machine.
+frontend masters
+    bind :${String(mastersSshPort)}
+    default_backend masters
+
+backend masters
+    balance leastconn
+    option httpchk GET /readyz
+    http-check expect status 200
+${servers(masters, 22, `${readyCheck} port 6443`)}
 
 frontend http
     bind :80

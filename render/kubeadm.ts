@@ -1,4 +1,4 @@
-import type { Taint } from "../config";
+import type { Taint } from "../config/schema";
 import { merge, type Document } from "./merge";
 import { toYaml } from "./yaml";
 
@@ -83,6 +83,8 @@ export function joinConfig(endpoint: string, node: NodeSettings, controlPlane: b
         localAPIEndpoint: { advertiseAddress: node.address, bindPort: 6443 },
         certificateKey: placeholders.certificateKey,
       },
+      // etcd takes in one learner at a time, and masters join at once: on slow machines the other one takes its time.
+      timeouts: { etcdAPICall: "10m0s" },
     }),
   });
 }

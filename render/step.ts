@@ -50,18 +50,20 @@ export function stepPath(script: string): string {
   return `${folder}/${stepFile(script).name}`;
 }
 
+/** Where the newest of a step is that its machine has taken in. */
+export function latestStepPath(script: string): string {
+  return `${folder}/${script}`;
+}
+
 /**
  * The command line that runs a step as root: its parameters are all that is to be seen.
+ * @param path of the step on its machine
  * @param parameters of one line each, never secrets
  * @param timeoutSeconds after which the step is ended as failed
  */
-export function stepCommand(
-  script: string,
-  parameters: Record<string, string | number>,
-  timeoutSeconds: number,
-): string {
+export function stepCommand(path: string, parameters: Record<string, string | number>, timeoutSeconds: number): string {
   const words = Object.entries(parameters).map(([name, value]) => `${name}=${shellWord(String(value))}`);
-  return [asRoot(timeoutSeconds), stepPath(script), ...words].join(" ");
+  return [asRoot(timeoutSeconds), path, ...words].join(" ");
 }
 
 /**
@@ -84,6 +86,7 @@ export function delivery(scripts: readonly string[], timeoutSeconds: number): { 
       ...[...new Set(steps.flatMap((step) => [...step.libraries, step]))].map(
         ({ name, text }) => `receive ${folder}/${name} <<'${end}'\n${text}${end}\n`,
       ),
+      "complete\n",
     ].join(""),
   };
 }

@@ -10,6 +10,9 @@ export interface StepLine {
 /** What a machine does once it has booted: from then on it has its steps. */
 export const taking = "take in the steps";
 
+/** By which a node leaves before its machine goes. */
+export const leaving = "leave-node";
+
 const word = /(?:'[^']*'|\\.|[^\s'\\])+/g;
 const unquoted = (text: string) =>
   text.replaceAll(/'([^']*)'|\\(.)/g, (_, quoted?: string, escaped?: string) => quoted ?? escaped ?? "");
@@ -24,8 +27,10 @@ export function stepLine(create: unknown): StepLine | undefined {
   if (words.includes("bash") && taken >= 0) {
     return { script: taking, version: words.slice(taken + 1).join(" "), parameters: {} };
   }
-  const at = words.findIndex((each) => /^\/.*-[0-9a-f]{12}$/.test(each));
-  const found = /([^/]+)-([0-9a-f]{12})$/.exec(words[at] ?? "");
+  // A step for later is called by its name alone.
+  const step = /\/esxi-k8s\/([^/]+?)(?:-([0-9a-f]{12}))?$/;
+  const at = words.findIndex((each) => step.test(each));
+  const found = step.exec(words[at] ?? "");
   if (!found) {
     return undefined;
   }

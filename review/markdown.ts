@@ -1,5 +1,5 @@
 import { section } from "./details";
-import { taking } from "./commands";
+import { leaving, taking } from "./commands";
 import { isUnknown, type Difference } from "./differences";
 import type { Problem } from "./problems";
 import type { Review } from "./review";
@@ -8,7 +8,7 @@ import { compare, type Item, type Row, type Verb } from "./rows";
 import { code, component, plain, plural } from "./text";
 
 /** GitHub accepts 65,536 characters in a comment. The rest is for what a workflow says around the review. */
-export const limit = 65_000;
+export const limit = 64_000;
 
 /** How a row is headed, and what the first line says of a machine. */
 const said: Record<Verb, { heading: string; machine: string }> = {
@@ -77,7 +77,8 @@ function items(row: Row): string {
   const steps = row.items.filter(({ resource }) => resource.type === "command:remote:Command");
   const isWhole = row.verb === "created" || row.verb === "replaced";
   // What is made anew runs all of its steps, of which the names are enough.
-  const ran = isWhole ? steps.filter(({ label }) => label !== taking) : [];
+  const names = isWhole ? [...new Set(steps.flatMap(({ label = taking }) => (label === taking ? [] : [label])))] : [];
+  const [left, ran] = [names.filter((name) => name === leaving), names.filter((name) => name !== leaving)];
   const others = row.items.filter((each) => !isWhole || !steps.includes(each));
   const speaking = others.filter(({ label, notes, differences }) =>
     label === undefined ? notes.length + differences.length > 0 : true,
@@ -89,9 +90,8 @@ function items(row: Row): string {
   const all = [
     ...detailed.map(item),
     ...(named.length > 0 ? [counted(named)] : []),
-    ...(ran.length > 0
-      ? [`boots, then runs ${enumerated([...new Set(ran.map(({ label = "" }) => plain(label)))])}`]
-      : []),
+    ...left.map(() => "leaves the cluster before"),
+    ...(ran.length > 0 ? [`boots, then runs ${enumerated(ran.map(plain))}`] : []),
   ];
   return [
     ...all.slice(0, mostItems),

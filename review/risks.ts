@@ -54,24 +54,31 @@ function masters(vms: readonly Resource[]): Risk[] {
   if (gone.length === 0) {
     return [];
   }
-  const kept = all.length - gone.length;
-  const majority = Math.floor(all.length / 2) + 1;
-  const spare = kept - majority;
-  const consequence =
-    kept === 0
-      ? "the cluster and everything that is declared in it are lost"
-      : spare < 0
-        ? `that is no majority (${String(majority)}), so the API stops and etcd has to be restored`
-        : spare === 0
-          ? "until there are more, the loss of another one stops the API"
-          : `until there are more, it can lose ${String(spare)}`;
-  return [
-    {
-      atRisk: entries(gone),
-      what: happens(gone),
-      meaning: `etcd keeps ${String(kept)} of ${String(all.length)} members: ${consequence}`,
-    },
-  ];
+  const removed = gone.filter(({ action }) => action === "delete").length;
+  const kept = all.length - removed;
+  if (kept === 0) {
+    return [
+      {
+        atRisk: entries(gone),
+        what: happens(gone),
+        meaning: "the cluster and everything that is declared in it are lost",
+      },
+    ];
+  }
+  // They leave one at a time, each as a member less.
+  const members = removed > 0 ? [`etcd goes from ${String(all.length)} members to ${String(kept)}`] : [];
+  if (removed < gone.length) {
+    const meanwhile = kept - 1;
+    const spare = meanwhile - Math.floor(kept / 2) - 1;
+    const lost =
+      meanwhile === 0
+        ? "which is the last: the cluster is lost"
+        : spare < 1
+          ? "and the loss of another one stops the API"
+          : `and can lose ${String(spare)} more`;
+    members.push(`one at a time, so etcd has ${String(meanwhile)} of ${String(kept)} members meanwhile, ${lost}`);
+  }
+  return [{ atRisk: entries(gone), what: happens(gone), meaning: members.join("; ") }];
 }
 
 function workers(vms: readonly Resource[], hasLocalPath: boolean): Risk[] {
@@ -107,12 +114,12 @@ function frontends(vms: readonly Resource[]): Risk[] {
 }
 
 const away: Record<Role, string> = {
-  master: "etcd has no majority and the API does not answer while they boot",
-  worker: "their pods are away while they boot",
-  frontend: "neither the API nor any route can be reached while they boot",
+  master: "one at a time, each emptied before and taken back when it is Ready",
+  worker: "maxUnavailable at a time, each emptied before and taken back when it is Ready",
+  frontend: "all at the same time: neither the API nor any route can be reached while they boot",
 };
 
-/** Machines of one group that are restarted, all at the same time. */
+/** Machines of one group that are restarted. */
 function restarts(vms: readonly Resource[], restarted: ReadonlySet<Resource>): Risk[] {
   const groups = new Map<string, Resource[]>();
   for (const vm of vms) {
@@ -124,15 +131,8 @@ function restarts(vms: readonly Resource[], restarted: ReadonlySet<Resource>): R
     if (names.length === 0 || role === undefined) {
       return [];
     }
-    const alone = names.length === 1;
-    const what = `${enumerated(names.sort())} ${alone ? "is restarted" : "are restarted at the same time"}`;
-    const stays =
-      role === "master" && names.length < Math.ceil(group.length / 2)
-        ? `etcd keeps ${String(group.length - names.length)} of ${String(group.length)} members while ${alone ? "it boots" : "they boot"}`
-        : away[role].replace(/\b(their|they)( boot)?\b/g, (all, word: string, boot?: string) =>
-            !alone ? all : word === "their" ? "its" : `it${boot === undefined ? "" : " boots"}`,
-          );
-    return [{ what, meaning: stays }];
+    const what = `${enumerated(names.sort())} ${names.length === 1 ? "is" : "are"} restarted`;
+    return [{ what, meaning: away[role] }];
   });
 }
 

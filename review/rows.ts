@@ -52,11 +52,12 @@ export function rowsOf(all: readonly Resource[], config: Record<string, string>)
   const machines = new Map(all.filter(isMachine).map((vm) => [vm.owner.machine, vm]));
 
   for (const resource of all) {
-    const verb = verbOf(resource, machines.get(resource.owner.machine));
+    const verb = verbOf(resource, machines.get(ownerOf(resource).machine));
     if (verb === undefined) {
       continue;
     }
-    const { owner, rank } = resource;
+    const { rank } = resource;
+    const owner = ownerOf(resource);
     const key = JSON.stringify([owner.component, owner.name, owner.machine, verb]);
     const row = rows.get(key) ?? { rank, owner, verb, items: [] };
     // A machine is there from its first change on, a component has done its work with the last.
@@ -78,6 +79,12 @@ export function rowsOf(all: readonly Resource[], config: Record<string, string>)
 
 export const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
+/** Whose a resource is: a step that any master runs for a machine is that machine's. */
+function ownerOf({ owner, type, after }: Resource): Resource["owner"] {
+  const of = type === commandType ? stepLine(after?.inputs?.update)?.parameters.NAME : undefined;
+  return of === undefined ? owner : { ...owner, machine: of };
+}
+
 /** What a change is called. What happens to a machine that is made anew is part of that. */
 function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
   const { action, type, before, reasons } = resource;
@@ -87,7 +94,10 @@ function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
   if (type === commandType) {
     if (action === "delete") {
       // Nothing is run for a step that is gone, unless it has something to undo.
-      return before?.inputs?.delete === undefined ? undefined : "run";
+      return before?.inputs?.delete === undefined ? undefined : vm?.action === "delete" ? "deleted" : "run";
+    }
+    if (!runs(resource)) {
+      return undefined;
     }
     return vm?.action === "create" ? "created" : vm?.action === "replace" ? "replaced" : "run";
   }
@@ -104,6 +114,19 @@ function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
     return isMachine(resource) && reasons.some((reason) => restarting.test(reason)) ? "restarted" : "changed";
   }
   return ({ create: "created", replace: "replaced", delete: "deleted" } as const)[action];
+}
+
+/** Whether a step runs now: one for later runs when what it shows changes, or when it goes. */
+function runs({ action, before, after }: Resource): boolean {
+  const [was, is] = [before?.inputs, after?.inputs];
+  if (is?.create !== undefined) {
+    return true;
+  }
+  // Only judges what others are about to do.
+  if (stepLine(is?.update)?.script === "check-change") {
+    return false;
+  }
+  return action === "update" ? was?.update !== is?.update : action === "replace" && was?.delete !== undefined;
 }
 
 function itemOf(resource: Resource, context: Context): Item {
@@ -168,10 +191,12 @@ function machineItem(resource: Resource, { hosts }: Context): Item {
 }
 
 function stepItem(resource: Resource, { resources }: Context): Item {
-  const { before, after, action, owner, name } = resource;
+  const { before, after, action, name } = resource;
+  const owner = ownerOf(resource);
   const isGone = action === "delete";
-  const [was, is] = [stepLine(before?.inputs?.create), stepLine(after?.inputs?.create)];
-  const undo = isGone ? stepLine(before?.inputs?.delete) : undefined;
+  const line = (state?: State) => stepLine(state?.inputs?.create ?? state?.inputs?.update);
+  const [was, is] = [line(before), line(after)];
+  const undo = isGone || action === "replace" ? stepLine(before?.inputs?.delete) : undefined;
   const notes: string[] = [];
   const machine = machineOf(resource, resources);
   if (owner.machine === undefined && machine !== undefined) {
@@ -214,10 +239,11 @@ function triggersOf(before?: State, after?: State): { differences: Difference[];
   return { differences: found, notes: [...notes] };
 }
 
-/** The machine on which a step runs: the one whose boot it waits for. */
+/** The machine on which a step runs: the one whose boot it waits for. Any master may run what waits for all of them. */
 function machineOf({ after, before }: Resource, resources: ReadonlyMap<string, Resource>): string | undefined {
   const needed = (after ?? before)?.dependencies?.map((urn) => resources.get(urn)) ?? [];
-  return needed.find((resource) => resource?.name.endsWith("-booted"))?.owner.machine;
+  const machines = needed.flatMap((resource) => (resource?.name.endsWith("-booted") ? [resource.owner.machine] : []));
+  return machines.length > 1 ? "any master" : machines[0];
 }
 
 /** Adds what differs and is not to be seen: secrets, of which both sides look alike. */

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
+# shellcheck source-path=SCRIPTDIR
 # Runs on a master as the forced command of a join key: prints the credentials for one join.
-# Arguments: the role (master | worker) that the key stands for, the joining node's name.
+# Arguments: the role (master | worker) that the key stands for, and in one text the joining node's name and address.
 # Prints lines `token=`, `ca_hash=` and, for masters, `certificate_key=`.
 set -euo pipefail
+source etcd.sh
 
-role=$1 name=$2
-[[ $name =~ ^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$ ]] || {
-  echo "a joining node has to give its name" >&2
+role=$1
+read -r name address <<<"$2"
+[[ $name =~ ^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$ && $address =~ ^[0-9.]+$ ]] || {
+  echo "a joining node has to give its name and address" >&2
   exit 2
 }
 export KUBECONFIG=/etc/kubernetes/admin.conf
@@ -25,17 +28,12 @@ if [ "$ready" = True ] || { [ "$role" = worker ] && grep -qx "node/$name" <<<"$m
 fi
 kubectl delete node "$name" --ignore-not-found >&2
 if [ "$role" = master ]; then
-  # Not by kubectl exec: the API server may not trust the kubelets' serving certificates yet, or ever.
-  crictl() { command crictl --runtime-endpoint unix:///run/containerd/containerd.sock "$@"; }
-  etcdctl() {
-    crictl exec "$(crictl ps --quiet --state Running --name '^etcd$')" etcdctl \
-      --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt \
-      --key /etc/kubernetes/pki/etcd/server.key "$@"
-  }
-  member=$(etcdctl member list | awk -F', ' -v name="$name" '$3 == name { print $1 }')
-  if [ -n "$member" ]; then
-    etcdctl member remove "$member" >&2
-  fi
+  # One that never started has no name, but the address that it was to have.
+  members | while read -r id known peer _; do
+    if [ "$known" = "$name" ] || [[ $known == - && $peer == "https://$address:2380" ]]; then
+      etcdctl member remove "$id" >&2
+    fi
+  done
 fi
 
 if [ "$role" = master ]; then

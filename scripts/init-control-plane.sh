@@ -1,21 +1,15 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
-# Makes the first master.
+# Founds the cluster on this machine.
 # Parameters: VERSION (without v), ENDPOINT (host:port in front of all masters). Text: CONFIG (kubeadm's configuration)
 source prelude.sh
 alone_on_node
-made_with=$state/$STEP.config
 if done_before; then
-  if ! difference=$(diff "$made_with" <(printf '%s' "$CONFIG")); then
-    printf '%s\n' "$difference"
-    echo "the control plane was made with the lines marked <, and a living one cannot be given those marked >: put the configuration back"
-    exit 1
-  fi
   exit 0
 fi
 
 # A second init would make a second cluster with another certificate authority behind the same address.
 if [ ! -e /etc/kubernetes/pki ] && curl -sk --max-time 10 -o /dev/null "https://$ENDPOINT/version"; then
-  echo "a control plane serves at $ENDPOINT already, so $NODE must not be initialized: the first master by name has to stay the one that was; give new masters later names"
+  echo "a control plane serves at $ENDPOINT already, so $NODE must not found another: it is not of this stack, whose state knows none; give the stack another address, or end what answers there"
   exit 1
 fi
 
@@ -31,6 +25,5 @@ file=/run/esxi-k8s-init.yaml
 printf '%s' "$CONFIG" >"$file"
 kubeadm init --config "$file" --skip-token-print --skip-certificate-key-print "${resume[@]}"
 rm "$file"
-printf '%s' "$CONFIG" >"$made_with"
 mark_done
 report "Kubernetes $VERSION serves at $ENDPOINT"

@@ -11,7 +11,8 @@ while read -r name encoded && [ -n "$name" ]; do
   printf -v "$name" %s "$(base64 --decode <<<"$encoded")"
 done
 
-STEP=${0##*/}
+STEP=$(readlink -f "$0")
+STEP=${STEP##*/}
 STEP=${STEP%-*}
 NODE=$(hostname)
 state=/var/lib/esxi-k8s

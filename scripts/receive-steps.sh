@@ -15,6 +15,7 @@ if [ "$status" -eq 1 ]; then
   exit 1
 fi
 
+received=()
 # receive PATH: takes in a step from standard input, if it is whole: a broken connection ends a text as its end does.
 receive() {
   mkdir -p "${1%/*}"
@@ -26,4 +27,13 @@ receive() {
   fi
   chmod 0755 "$1.new"
   mv "$1.new" "$1"
+  received+=("$1")
+}
+
+# complete: what was taken in is from now on what is meant by names without a hash.
+complete() {
+  local path
+  for path in "${received[@]}"; do
+    ln --symbolic --force --no-target-directory "$path" "${path%-*}"
+  done
 }

@@ -9,7 +9,7 @@ const phases = [
   ["machines booted", /-booted$/],
   ["HAProxy configured", /-(haproxy|keepalived)$/],
   ["nodes prepared", /-(prepare|allow-joins)$/],
-  ["first master initialized", /-init$/],
+  ["cluster founded", /-founded$/],
   ["pod network declared", /Flannel\$/],
   ["cluster DNS declared", /ClusterDns\$/],
   ["masters joined", /K8sControlPlane.*-join$/],

@@ -5,16 +5,22 @@ import * as random from "@pulumi/random";
 /** The API of the cluster, with which everything inside it is declared. */
 export class ClusterApi {
   private readonly provider: k8s.Provider;
-  /** Stands for the cluster as a whole: what lives inside the cluster is deleted with it. */
-  private readonly cluster: random.RandomId;
 
-  /** @param kubeconfig the administrator's, secret */
+  /** Stands for the cluster as a whole: what lives inside the cluster is deleted with it. */
+  static identity(name: string, opts: { parent: pulumi.Resource }): random.RandomId {
+    return new random.RandomId(`${name}-identity`, { byteLength: 8 }, opts);
+  }
+
+  /**
+   * @param kubeconfig the administrator's, secret
+   * @param cluster see `identity`
+   */
   constructor(
     name: string,
     readonly kubeconfig: pulumi.Output<string>,
+    private readonly cluster: random.RandomId,
     opts: { parent: pulumi.Resource },
   ) {
-    this.cluster = new random.RandomId(`${name}-identity`, { byteLength: 8 }, opts);
     this.provider = new k8s.Provider(
       `${name}-api`,
       {

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect } from "vitest";
 import { attempt, inLab, inventory, machines, make, masters, run, workers } from "../e2e/support/lab";
+import { etcdctl } from "../e2e/support/etcd";
 import { cases } from "./cases";
 
 /**
@@ -43,14 +44,6 @@ async function upWith(pattern: RegExp, act: () => Promise<unknown>): Promise<{ c
   return { code: status ?? -1, printed };
 }
 
-/** etcdctl on the first master. */
-const etcdctl = async (...args: string[]): Promise<unknown> => {
-  const pki = "/etc/kubernetes/pki/etcd";
-  const trust = ["--cacert", `${pki}/ca.crt`, "--cert", `${pki}/server.crt`, "--key", `${pki}/server.key`];
-  const pod = ["-n", "kube-system", "exec", "etcd-master-1", "--", "etcdctl"];
-  return JSON.parse(await inLab("tools/kubectl", "sim", ...pod, ...trust, ...args, "--write-out", "json"));
-};
-
 cases("creation", async ({ name, choose, tell }) => {
   const tenths = fc.integer({ min: 0, max: 80 });
   const [heldUp, seconds] = choose(
@@ -64,7 +57,7 @@ cases("creation", async ({ name, choose, tell }) => {
   await mkdir(artifacts, { recursive: true });
   try {
     let held = false;
-    const { code, printed } = await upWith(/master-1-init created/, async () => {
+    const { code, printed } = await upWith(/control-plane-founded created/, async () => {
       await holdUp(heldUp, seconds);
       held = true;
     });
@@ -77,11 +70,13 @@ cases("creation", async ({ name, choose, tell }) => {
     const nodes = await inLab("tools/kubectl", "sim", "get", "nodes", "-o", `jsonpath=${ready}`);
     expect(nodes.split("\n").sort()).toEqual([...masters, ...workers].map((node) => `${node} True`));
 
-    const { members } = (await etcdctl("member", "list")) as { members: { name: string; isLearner?: boolean }[] };
+    const { members } = (await etcdctl("master-1", "member", "list")) as {
+      members: { name: string; isLearner?: boolean }[];
+    };
     expect(members.map((member) => [member.name, member.isLearner ?? false]).sort()).toEqual(
       masters.map((master) => [master, false]),
     );
-    const health = (await etcdctl("endpoint", "health", "--cluster")) as { health: boolean }[];
+    const health = (await etcdctl("master-1", "endpoint", "health", "--cluster")) as { health: boolean }[];
     expect(health.map((endpoint) => endpoint.health)).toEqual(masters.map(() => true));
 
     await make("down");
@@ -93,7 +88,7 @@ cases("creation", async ({ name, choose, tell }) => {
       const { stdout, stderr } = await attempt("bash", docker(line));
       await writeFile(`${artifacts}/${machine}`, stdout + stderr);
     }
-    await run("sim/down", []);
+    await attempt("sim/down", []);
     throw error;
   }
 });

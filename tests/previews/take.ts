@@ -24,8 +24,6 @@ interface Case {
   after?: string[][];
 }
 
-const urnOf = (path: string) => `urn:pulumi:sim::esxi-k8s::esxi-k8s:index:${path}`;
-const master2 = urnOf("K8sControlPlane$esxi-k8s:index:Machine$vsphere:index/virtualMachine:VirtualMachine::master-2");
 const worker3 = { "worker-3": { host: "esxi-1", address: "10.20.0.33" } };
 
 const cases: Record<string, Case> = {
@@ -54,7 +52,7 @@ const cases: Record<string, Case> = {
   },
   "worker-on-another-host": { change: { workers: { general: { nodes: { "worker-1": { host: "esxi-2" } } } } } },
   "master-with-another-address": { change: { controlPlane: { nodes: { "master-2": { address: "10.20.0.42" } } } } },
-  "master-rebuilt": { options: ["--replace", master2] },
+  "master-rebuilt": { change: { controlPlane: { nodes: { "master-2": { generation: 1 } } } } },
   "haproxy-with-another-address": { change: { frontend: { nodes: { "haproxy-1": { address: "10.20.0.11" } } } } },
   "haproxy-added": {
     change: {

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceOutputsRequest, RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { createHash, hkdfSync } from "node:crypto";
 import { beforeAll, vi } from "vitest";
+import type { StateRecord } from "../../config/past";
 import type { ApiClient } from "../../components/in-cluster/api-client";
 import { issue, type Issued } from "./certificates";
 import type { RawConfig } from "./configs";
@@ -159,16 +160,26 @@ export interface ReadStep {
 
 /** What a step is told, from its command line and its standard input. */
 export function readStep(command: Declared): ReadStep {
-  const line = String(command.inputs.create);
+  return readLine(command.name, String(command.inputs.create), command.inputs.stdin);
+}
+
+/** A step that runs when a resource changes or goes, as its node gets it. */
+export function readLater(command: Declared, when: "update" | "delete"): ReadStep {
+  return readLine(command.name, String(command.inputs[when]), undefined);
+}
+
+function readLine(name: string, line: string, stdin: unknown): ReadStep {
   const found =
-    /^exec sudo -n timeout --kill-after=10s \d+s \/usr\/local\/lib\/esxi-k8s\/([a-z-]+)-[0-9a-f]{12}( .*)?$/.exec(line);
+    /^exec sudo -n timeout --kill-after=10s \d+s \/usr\/local\/lib\/esxi-k8s\/([a-z-]+?)(?:-[0-9a-f]{12})?( .*)?$/.exec(
+      line,
+    );
   if (!found) {
-    throw new Error(`${command.name} does not run a step as root with a time limit: ${line}`);
+    throw new Error(`${name} does not run a step as root with a time limit: ${line}`);
   }
   const [, script = "", words = ""] = found;
   const parameters = [...words.matchAll(/ (\w+)=('(?:[^']|'\\'')*'|[^' ]+)/g)];
   const unquote = (text: string) => text.replace(/^'(.*)'$/, "$1").replaceAll(`'\\''`, "'");
-  const input = typeof command.inputs.stdin === "string" ? command.inputs.stdin : "\n";
+  const input = typeof stdin === "string" ? stdin : "\n";
   const [, head = "", rest = ""] = /^((?:\w+ [^\n]*\n)*)\n(.*)$/s.exec(input) ?? [];
   const texts = head
     .split("\n")
@@ -182,9 +193,11 @@ export function readStep(command: Declared): ReadStep {
   };
 }
 
-/** The steps of a recording; that by which a machine gets them is none. */
+/** The steps of a recording that run when they are declared; that by which a machine gets them is none. */
 export function stepsOf(recording: Recording): Declared[] {
-  return recording.ofType("command:remote:Command").filter(({ name }) => !name.endsWith("-booted"));
+  return recording
+    .ofType("command:remote:Command")
+    .filter(({ name, inputs }) => !name.endsWith("-booted") && inputs.create !== undefined);
 }
 
 /** What a key of the stack's machines is derived from. */
@@ -246,6 +259,17 @@ const functionResults: Record<string, (inputs: Properties) => Properties> = {
   }),
 };
 
+/** What a step prints: a join, who its node has become. */
+function printedBy(step: string): string {
+  const [, node, kind] = /^((?:master|worker)\S*)-join$/.exec(step)
+    ? [step, step.slice(0, -"-join".length), step.slice(0, 6)]
+    : [];
+  if (node === undefined) {
+    return `output of ${step}`;
+  }
+  return `NODE_UID=uid-of-${node}\n${kind === "master" ? `MEMBER=id-of-${node}\n` : ""}`;
+}
+
 /** What a provider adds to the inputs, by resource type. */
 const computed: Record<
   string,
@@ -259,7 +283,7 @@ const computed: Record<
     stderr: "",
   }),
   "command:remote:Command": (name) => ({
-    stdout: name.endsWith("-kubeconfig") ? kubeconfigText : `output of ${name}`,
+    stdout: name.endsWith("-kubeconfig") ? kubeconfigText : printedBy(name),
     stderr: "",
   }),
 };
@@ -284,6 +308,7 @@ interface ProgramOptions {
   others?: Record<string, string>;
   api?: ApiClient;
   certificateDays?: number;
+  state?: Record<string, StateRecord>;
 }
 
 const nothingThere: ApiClient = () => Promise.resolve({ items: [] });
@@ -296,6 +321,7 @@ const nothingThere: ApiClient = () => Promise.resolve({ items: [] });
  * @param recording filled as the program goes on, so that it can be read when the program fails
  * @param others configuration of other namespaces
  * @param api answers what the program itself asks the API server; by default there is nothing
+ * @param state what the stack holds already, by URN
  * @param certificateDays days that certificates are valid which the stack's authority issued
  */
 export async function runProgram(
@@ -309,12 +335,16 @@ export async function runProgram(
     others = {},
     api = nothingThere,
     certificateDays,
+    state = {},
   }: ProgramOptions = {},
 ): Promise<Recording> {
   const states = new Map<string, Properties>();
   await pulumi.runtime.setMocks(
     {
       call: ({ token, inputs, provider }) => {
+        if (token === "pulumi:pulumi:readStackResourceOutputs") {
+          return { ...(inputs as Properties), outputs: state };
+        }
         recording.calls.push({ token, inputs: inputs as Properties, provider: provider ?? "" });
         const result = functionResults[token];
         if (!result) {
@@ -375,10 +405,10 @@ export async function runProgram(
       return api;
     },
   }));
-  const program: Record<string, unknown> = await import("../../index.js").finally(() => {
+  const program = (await import("../../index.js").finally(() => {
     vi.doUnmock("../../components/in-cluster/api-client");
-  });
-  for (const [name, value] of Object.entries(program)) {
+  })) as unknown as { default: () => Promise<Record<string, unknown>> };
+  for (const [name, value] of Object.entries(await program.default())) {
     const output = pulumi.output(value);
     recording.exports[name] = await inspect(output);
   }

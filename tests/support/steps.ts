@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { delivery, stepCommand, stepInput } from "../../render/step";
+import { delivery, stepCommand, stepInput, stepPath } from "../../render/step";
 
 /** What a step did, as those who asked for it see it. */
 export interface Outcome {
@@ -59,7 +59,7 @@ export class FakeMachine {
     if (received.status !== 0) {
       throw new Error(`${script} was not taken in: ${received.stderr}`);
     }
-    return this.shell(stepCommand(script, parameters, 60), stepInput(texts, stdin));
+    return this.shell(stepCommand(stepPath(script), parameters, 60), stepInput(texts, stdin));
   }
 
   /** What the machine's log of a step holds. */

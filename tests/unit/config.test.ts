@@ -113,6 +113,7 @@ describe("a valid configuration is accepted", () => {
       version: "1.37.2",
       install: "packages",
       flannelBackend: "vxlan",
+      drain: { timeout: "10m", force: false },
       apiServerCertSANs: [],
       ignorePreflightErrors: [],
       kubelet: {},

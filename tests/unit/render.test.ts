@@ -95,22 +95,24 @@ describe("haproxy.cfg", () => {
   test("every backend that a frontend passes to exists", () => {
     const sections = (kind: string) => [...text.matchAll(new RegExp(`^${kind} (\\S+)$`, "gm"))].map(([, name]) => name);
     const wanted = [...text.matchAll(/default_backend (\S+)/g)].map(([, name]) => name);
-    expect(wanted).toEqual(["kube-apiserver", "http", "https"]);
+    expect(wanted).toEqual(["kube-apiserver", "masters", "http", "https"]);
     expect(sections("backend")).toEqual(wanted);
   });
 
-  test("masters are asked over TLS whether they are ready", () => {
-    const masters = text.split("\n").filter((line) => line.includes(":6443 check"));
-    expect(masters).toHaveLength(3);
+  test("masters are asked over TLS whether they are ready, for their API and for SSH", () => {
+    const masters = text.split("\n").filter((line) => line.startsWith("    server master-"));
+    expect(masters).toHaveLength(6);
     for (const line of masters) {
-      expect(line).toContain("check-ssl");
+      expect(line).toMatch(/:6443 check check-ssl|:22 check check-ssl verify none port 6443$/);
     }
+    // A master that is not ready for a moment, as when etcd takes in another, must not cut off who works on it.
+    expect(masters.filter((line) => line.includes("shutdown-sessions"))).toHaveLength(3);
     expect(text).toContain("option httpchk GET /readyz\n");
   });
 
   test("the ingress controller alone is told of clients, and only when it expects that", () => {
     const told = (proxyProtocol: boolean) =>
-      [...haproxyConfig({ ...haproxy, proxyProtocol }).matchAll(/^ {4}server (\S+) \S+:(\d+) .*send-proxy-v2$/gm)].map(
+      [...haproxyConfig({ ...haproxy, proxyProtocol }).matchAll(/^ {4}server (\S+) \S+:(\d+) .*send-proxy-v2\b/gm)].map(
         ([, name, port]) => `${String(name)} ${String(port)}`,
       );
     expect(told(true)).toEqual(["worker-1 30080", "worker-2 30080", "worker-1 30443", "worker-2 30443"]);

@@ -4,7 +4,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { steps } from "../../components/machine/steps";
-import { delivery, scriptText, shellWord, stepCommand, stepFile, stepInput } from "../../render/step";
+import {
+  delivery,
+  latestStepPath,
+  scriptText,
+  shellWord,
+  stepCommand,
+  stepFile,
+  stepInput,
+  stepPath,
+} from "../../render/step";
 import { FakeMachine } from "../support/steps";
 
 /** Texts as awkward to a shell as can be; no NUL, which no argument can hold. */
@@ -51,7 +60,7 @@ describe("quoting", () => {
 
 describe("the command of a step", () => {
   test("is its name and its parameters, as root, without ever asking for a password, and not for ever", () => {
-    expect(stepCommand("init-control-plane", { VERSION: "1.37.2", NODES: "a b" }, 600)).toMatch(
+    expect(stepCommand(stepPath("init-control-plane"), { VERSION: "1.37.2", NODES: "a b" }, 600)).toMatch(
       /^exec sudo -n timeout --kill-after=10s 600s \/usr\/local\/lib\/esxi-k8s\/init-control-plane-[0-9a-f]{12} VERSION=1\.37\.2 NODES='a b'$/,
     );
   });
@@ -142,8 +151,19 @@ describe("what a machine takes in", () => {
     await expect(machine.receive([...scripts])).resolves.toEqual({ status: 0, stdout: "", stderr: "" });
     const folder = join(machine.folder, "usr", "local", "lib", "esxi-k8s");
     const libraries = scripts.flatMap((script) => stepFile(script).libraries);
-    const expected = [...scripts.map(stepFile), ...libraries].map(({ name }) => name);
-    expect(readdirSync(folder).sort()).toEqual([...new Set(expected)].sort());
+    const expected = [...new Set([...scripts.map(stepFile), ...libraries].map(({ name }) => name))];
+    const latest = expected.map((name) => name.replace(/-[0-9a-f]{12}$/, ""));
+    expect(readdirSync(folder).sort()).toEqual([...expected, ...latest].sort());
+  });
+
+  test("a name without a hash is what was taken in last, and the step knows itself by it", async () => {
+    const whoami = (answer: string) => (text: string) =>
+      text.replace(/^report "Ready.*$/m, `report "${answer} of $STEP"`).replace(/^kubectl .*$/m, "true");
+    const latest = () => machine.shell(stepCommand(latestStepPath("await-nodes"), { NODES: "a" }, 60), "\n");
+    await machine.receive(["await-nodes"], whoami("first"));
+    await expect(latest()).resolves.toMatchObject({ stdout: "first of await-nodes\n" });
+    await machine.receive(["await-nodes"], whoami("second"));
+    await expect(latest()).resolves.toMatchObject({ stdout: "second of await-nodes\n" });
   });
 
   test("a step that arrives cut off is refused", async () => {

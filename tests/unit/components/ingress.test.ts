@@ -1,3 +1,4 @@
+import { mastersSshPort } from "../../../render/haproxy";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -212,12 +213,12 @@ describe("Consul", () => {
     );
   });
 
-  test("a step of the first master, with the functions for Consul's API, declares policies, tokens and entries", async () => {
+  test("a step of any master, with the functions for Consul's API, declares policies, tokens and entries", async () => {
     const acl = recorded().command("consul-acl");
     const entries = recorded().command("consul-entries");
     const { certificate } = await issuedCertificate("authority-certificate");
     for (const step of [acl, entries]) {
-      expect(step.inputs.connection).toMatchObject({ host: "10.20.0.21" });
+      expect(step.inputs.connection).toMatchObject({ port: mastersSshPort });
       expect(readStep(step).texts.CA).toBe(certificate);
     }
     expect([acl, entries].map((step) => readStep(step).script)).toEqual([
@@ -281,8 +282,8 @@ describe("Traefik", () => {
     const { web, websecure } = values(recorded()).ports;
     expect([web.nodePort, websecure.nodePort]).toEqual([31080, 31443]);
     const text = String(readStep(recorded().command("haproxy-2-haproxy")).texts.CONFIG);
-    expect(text).toContain("server worker-1 10.20.0.31:31080 check send-proxy-v2\n");
-    expect(text).toContain("server worker-1 10.20.0.31:31443 check send-proxy-v2\n");
+    expect(text).toContain("server worker-1 10.20.0.31:31080 check send-proxy-v2 on-marked-down shutdown-sessions\n");
+    expect(text).toContain("server worker-1 10.20.0.31:31443 check send-proxy-v2 on-marked-down shutdown-sessions\n");
   });
 
   test("leaves it to Traefik how long a request may take, if the configuration says nothing", () => {

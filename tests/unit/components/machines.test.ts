@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { steps } from "../../../components/machine/steps";
 import { sshKeyPair } from "../../../render/ssh-key";
+import { mastersSshPort } from "../../../render/haproxy";
 import { delivery, stepFile } from "../../../render/step";
 import { validConfig, vary } from "../../support/configs";
 import { hostKeySeed, randomBytes, readStep, recordOnce, stepsOf, type Declared } from "../../support/recorder";
@@ -22,6 +23,9 @@ const places = [
   ["worker-1", "esxi-1", "10.20.0.31"],
   ["worker-2", "esxi-2", "10.20.0.32"],
 ] as const;
+
+/** Whose key a machine is known by: the masters share one. */
+const keyOf = (name: string) => (name.startsWith("master") ? "control-plane" : name);
 
 function guestinfo(vm: Declared, key: "metadata" | "userdata"): unknown {
   const settings = vm.inputs.extraConfig as Record<string, string>;
@@ -74,8 +78,8 @@ describe("virtual machines", () => {
     });
   });
 
-  test.each(places)("%s lets the stack's key in and proves itself with a key of its own", (name) => {
-    const own = sshKeyPair(hostKeySeed(name));
+  test.each(places)("%s lets the stack's key in and proves itself with its key", (name) => {
+    const own = sshKeyPair(hostKeySeed(keyOf(name)));
     const admin = sshKeyPair(randomBytes("esxi-admin-key"));
     expect(guestinfo(recorded().vm(name), "userdata")).toMatchObject({
       users: [{ name: "k8s", ssh_authorized_keys: [admin.publicKey] }],
@@ -83,9 +87,12 @@ describe("virtual machines", () => {
     });
   });
 
-  test("host keys differ", () => {
-    const keys = places.map(([name]) => (recorded().get("Machine", name).outputs ?? {}).hostKey);
-    expect(new Set(keys).size).toBe(places.length);
+  test("host keys differ, but for the masters, which all are the cluster", () => {
+    const keys = places.map(([name]) => [keyOf(name), (recorded().get("Machine", name).outputs ?? {}).hostKey]);
+    const byKind = new Map(keys as [string, string][]);
+    expect(byKind.size).toBe(4);
+    expect(new Set(byKind.values()).size).toBe(4);
+    expect(new Set(keys.map((key) => key.join())).size).toBe(4);
   });
 
   test("sizes come from the group", () => {
@@ -103,7 +110,10 @@ describe("virtual machines", () => {
   });
 
   test.each(places)("%s on %s is replaced when %s changes, old one first", (name, _host, address) => {
-    expect(recorded().vm(name)).toMatchObject({ replacementTrigger: address, deleteBeforeReplace: true });
+    expect(recorded().vm(name)).toMatchObject({
+      replacementTrigger: `${address}, generation 0.0`,
+      deleteBeforeReplace: true,
+    });
   });
 
   test.each(places)("%s outlives a rebuilt template", (name) => {
@@ -162,8 +172,13 @@ describe("names with characters that a lookup would take for patterns", () => {
 });
 
 describe("steps", () => {
+  /** Undefined for a step that any master that serves may be asked for, behind the frontend. */
   const machineOf = (step: Declared) => {
-    const { host } = step.inputs.connection as { host: string };
+    const { host, port } = step.inputs.connection as { host: string; port: number };
+    if (port === mastersSshPort) {
+      expect(host, step.name).toBe("10.20.0.10");
+      return undefined;
+    }
     const place = places.find(([, , address]) => address === host);
     if (!place) {
       throw new Error(`${step.name} runs on ${host}, which is no machine`);
@@ -177,27 +192,43 @@ describe("steps", () => {
     expect(commands.length).toBeGreaterThan(19);
     for (const step of commands) {
       const { dialErrorLimit, perDialTimeout, ...connection } = step.inputs.connection as Record<string, unknown>;
+      const machine = machineOf(step);
       expect(connection, step.name).toEqual({
-        host: recorded().get("Machine", machineOf(step)).outputs?.address,
-        port: 22,
+        host: connection.host,
+        port: machine === undefined ? mastersSshPort : 22,
         user: "k8s",
         privateKey: admin.privateKey,
-        hostKey: sshKeyPair(hostKeySeed(machineOf(step))).publicKey,
+        hostKey: sshKeyPair(hostKeySeed(machine === undefined ? "control-plane" : keyOf(machine))).publicKey,
       });
-      // 0 would mean without end.
-      expect(dialErrorLimit).toBeGreaterThan(0);
-      expect(perDialTimeout).toBeGreaterThan(0);
+      // 0 would mean without end. Only a machine that boots is waited for: another that does not answer is down.
+      const seconds = Number(dialErrorLimit) * Number(perDialTimeout);
+      expect(seconds, step.name).toBeGreaterThan(0);
+      expect(step.name.endsWith("-booted") ? seconds > 500 : seconds < 20, step.name).toBe(true);
     }
+  });
+
+  test("what needs the cluster asks any master that serves, what needs a machine that machine", () => {
+    const anywhere = recorded()
+      .ofType("command:remote:Command")
+      .filter((step) => machineOf(step) === undefined)
+      .map(({ name }) => name.replace(/^(master|worker)-\d-/, ""));
+    expect([...new Set(anywhere)].sort()).toEqual([
+      ...["away", "consul-acl", "consul-entries", "control-plane-gate", "control-plane-kubeconfig"],
+      ...["control-plane-ready", "general-labels", "membership"],
+    ]);
   });
 
   test("every step is run anew on a new machine, and when a text changes, which is how a preview shows it", () => {
     for (const step of recorded().ofType("command:remote:Command")) {
-      const [identity, ...others] = step.inputs.triggers as unknown[];
-      expect(identity, step.name).toBe(`uuid of ${machineOf(step)}`);
       expect(step.replaceOnChanges).toEqual(["triggers[*]"]);
-      if (!step.name.endsWith("-booted")) {
+      const machine = machineOf(step);
+      const triggers = [...(step.inputs.triggers as unknown[])];
+      if (machine !== undefined && step.name !== "control-plane-founded") {
+        expect(triggers.shift(), step.name).toBe(`uuid of ${machine}`);
+      }
+      if (stepsOf(recorded()).includes(step)) {
         const { texts } = readStep(step);
-        expect(others.slice(0, 1), step.name).toEqual(Object.keys(texts).length > 0 ? [texts] : others.slice(0, 1));
+        expect(triggers.slice(0, 1), step.name).toEqual(Object.keys(texts).length > 0 ? [texts] : triggers.slice(0, 1));
       }
     }
     expect(recorded().command("haproxy-1-haproxy").inputs.triggers).toHaveLength(2);
@@ -219,22 +250,25 @@ describe("steps", () => {
       expect(stdin).toBe(delivery(scripts, 900).stdin);
     }
     for (const step of stepsOf(recorded())) {
-      const { create } = recorded().command(`${machineOf(step)}-booted`).inputs;
+      const { create } = recorded().command(`${machineOf(step) ?? "master-1"}-booted`).inputs;
       expect(String(create), step.name).toContain(stepFile(readStep(step).script).name);
     }
   });
 
-  test("no step sees what an earlier run printed, needs sshd's AcceptEnv, or has a second text for updates", () => {
+  test("no step sees what an earlier run printed, needs sshd's AcceptEnv, or is another when it runs again", () => {
     for (const { name, inputs } of recorded().ofType("command:remote:Command")) {
       expect(inputs.addPreviousOutputInEnv, name).toBe(false);
       expect(inputs, name).not.toHaveProperty("environment");
-      expect(inputs, name).not.toHaveProperty("update");
+      expect(
+        Object.keys(inputs).filter((key) => ["create", "update"].includes(key)),
+        name,
+      ).toHaveLength(1);
     }
   });
 
   test("labels are set again when a node is another machine", () => {
     const step = recorded().command("general-labels");
     expect(readStep(step).parameters).toMatchObject({ NODES: "worker-1 worker-2" });
-    expect(step.inputs.triggers).toEqual(["uuid of master-1", ["uuid of worker-1", "uuid of worker-2"]]);
+    expect(step.inputs.triggers).toEqual([["uuid of worker-1", "uuid of worker-2"]]);
   });
 });

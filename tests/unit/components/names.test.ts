@@ -62,7 +62,8 @@ test("the stack's outputs", async () => {
   expect(certificateAuthority?.value).toBe((await issuedCertificate("authority-certificate")).certificate);
   const machines = recorded().ofType("Machine");
   const lines = machines.map(({ outputs }) => `${String(outputs?.address)} ${String(outputs?.hostKey)}`);
-  expect(String(sshKnownHosts?.value).split("\n").sort()).toEqual(lines.sort());
+  const cluster = `[10.20.0.10]:6022 ${String(recorded().get("Machine", "master-1").outputs?.hostKey)}`;
+  expect(String(sshKnownHosts?.value).split("\n").sort()).toEqual([cluster, ...lines].sort());
 });
 
 test("every component is of this project's types and registers its outputs", () => {

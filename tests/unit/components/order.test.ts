@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { stackFile } from "../../support/configs";
-import { recordOnce, type Declared } from "../../support/recorder";
+import { recordOnce, stepsOf, type Declared } from "../../support/recorder";
 
 const sim = stackFile("sim").raw;
 
@@ -17,19 +17,19 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
   });
 
   test("init comes after the frontend, the preparation and the permission to join", () => {
-    const steps = recorded().directSteps(recorded().command("master-1-init"));
+    const steps = recorded().directSteps(recorded().command("control-plane-founded"));
     expect(steps).toEqual(expect.arrayContaining(["haproxy-1-haproxy", "master-1-prepare", "master-1-allow-joins"]));
   });
 
   test("init waits for no other master", () => {
-    const steps = recorded().stepsBefore(recorded().command("master-1-init"));
+    const steps = recorded().stepsBefore(recorded().command("control-plane-founded"));
     expect(steps.filter((name) => /^master-[23]|^worker/.test(name))).toEqual([]);
   });
 
   test("two masters join at the same time, once the first one serves", () => {
     for (const master of ["master-2", "master-3"]) {
       const steps = recorded().stepsBefore(recorded().command(`${master}-join`));
-      expect(steps).toContain("master-1-init");
+      expect(steps).toContain("control-plane-founded");
       expect(steps.filter((name) => name.endsWith("-join"))).toEqual([]);
     }
   });
@@ -37,8 +37,10 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
   test.each(["worker-1", "worker-2"])("%s joins beside all others, as soon as the first master serves", (worker) => {
     const before = [...recorded().before(recorded().command(`${worker}-join`))];
     const steps = before.filter(({ type }) => type === "command:remote:Command").map(({ name }) => name);
-    expect(steps).toEqual(expect.arrayContaining(["master-1-init", `${worker}-prepare`]));
-    const foreign = steps.filter((name) => !/^(master-1|haproxy-1)-/.test(name) && !name.startsWith(`${worker}-`));
+    expect(steps).toEqual(expect.arrayContaining(["control-plane-founded", `${worker}-prepare`]));
+    const foreign = steps.filter(
+      (name) => !/^(master-1|haproxy-1|control-plane)-/.test(name) && !name.startsWith(`${worker}-`),
+    );
     expect(foreign).toEqual([]);
     // The virtual machines of later masters are no business of a worker either: one may be down for repair.
     const machines = before.filter(({ type }) => type.endsWith(":VirtualMachine")).map(({ name }) => name);
@@ -46,14 +48,14 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
   });
 
   test("workers are labelled after their joins", () => {
-    expect(recorded().directSteps(recorded().command("general-labels"))).toEqual(
+    expect(recorded().stepsBefore(recorded().command("general-labels"))).toEqual(
       expect.arrayContaining(["worker-1-join", "worker-2-join"]),
     );
   });
 
   test("the kubeconfig is read once the cluster exists and does not wait for later masters", () => {
     const steps = recorded().stepsBefore(recorded().command("control-plane-kubeconfig"));
-    expect(steps).toContain("master-1-init");
+    expect(steps).toContain("control-plane-founded");
     expect(steps.filter((name) => name.endsWith("-join"))).toEqual([]);
   });
 
@@ -103,7 +105,7 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
 
   test("all masters are awaited after the last join", () => {
     const steps = recorded().stepsBefore(recorded().command("control-plane-ready"));
-    expect(steps).toEqual(expect.arrayContaining(["master-1-init", "master-2-join", "master-3-join"]));
+    expect(steps).toEqual(expect.arrayContaining(["control-plane-founded", "master-2-join", "master-3-join"]));
   });
 
   test("no virtual machine waits for another", () => {
@@ -113,17 +115,20 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
     expect(machines.flatMap(waits)).toEqual([]);
   });
 
-  test("every step waits for the gate of the machine that it runs on, and the gate for the machine", () => {
-    const steps = recorded().ofType("command:remote:Command");
+  test("every step waits until its machine has taken it in, and one on any master until all of them have", () => {
+    const steps = stepsOf(recorded());
     expect(steps.length).toBeGreaterThan(19);
     for (const step of steps) {
-      const machine = /^(control-plane|consul)-|-labels$/.test(step.name)
-        ? "master-1"
-        : step.name.replace(/-(booted|haproxy|prepare|allow-joins|init|join)$/, "");
-      const before = recorded().before(step);
-      expect(before, step.name).toContain(recorded().vm(machine));
-      if (step.name !== `${machine}-booted`) {
+      const machines = /^(control-plane-(kubeconfig|ready)|consul-.*)$|-labels$/.test(step.name)
+        ? recorded().masters()
+        : [
+            step.name
+              .replace(/^control-plane-founded$/, "master-1")
+              .replace(/-(haproxy|prepare|allow-joins|join)$/, ""),
+          ];
+      for (const machine of machines) {
         expect(recorded().directSteps(step), step.name).toContain(`${machine}-booted`);
+        expect(recorded().before(recorded().command(`${machine}-booted`))).toContain(recorded().vm(machine));
       }
     }
   });
@@ -134,7 +139,7 @@ describe("order of steps in other shapes", () => {
     const recorded = recordOnce(oneMaster());
 
     test("is awaited after its init", () => {
-      expect(recorded().directSteps(recorded().command("control-plane-ready"))).toContain("master-1-init");
+      expect(recorded().stepsBefore(recorded().command("control-plane-ready"))).toContain("master-1-join");
     });
   });
 
@@ -150,7 +155,7 @@ describe("order of steps in other shapes", () => {
         expect(joins).toEqual(number > 3 ? [`master-${number - 2}-join`] : []);
       }
       for (const master of ["master-2", "master-3"]) {
-        expect(recorded().directSteps(recorded().command(`${master}-join`))).toContain("master-1-init");
+        expect(recorded().directSteps(recorded().command(`${master}-join`))).toContain("control-plane-founded");
       }
     });
   });

@@ -44,7 +44,12 @@ function secretTexts(): Map<string, string> {
       texts.set(line, `private key ${name}`);
     }
   }
-  for (const { name } of recorded().ofType("Machine")) {
+  for (const name of [
+    ...recorded()
+      .ofType("Machine")
+      .map((machine) => machine.name),
+    "control-plane",
+  ]) {
     for (const line of sshKeyPair(hostKeySeed(name)).privateKey.split("\n").slice(3, -2)) {
       texts.set(line, `private key ${name}`);
     }
@@ -121,7 +126,7 @@ test("the search finds secrets where they belong", () => {
   expect(found).toEqual(
     expect.arrayContaining([
       "vsphere esxi-vcenter password: password of vCenter",
-      "VirtualMachine master-1 extraConfig.guestinfo.userdata: private key master-1",
+      "VirtualMachine master-1 extraConfig.guestinfo.userdata: private key control-plane",
       "Command haproxy-2-haproxy stdin: password of the statistics page",
       "Command worker-1-join stdin: private key control-plane-worker-join-key",
       "Command master-2-join stdin: private key control-plane-master-join-key",
@@ -146,7 +151,7 @@ test("a worker cannot ask for what lets a master join", () => {
   const holders = recorded()
     .resources.filter(({ inputs }) => [...texts(inputs, "")].some(([, text]) => text.includes(masterKey)))
     .map(({ name }) => name);
-  expect(holders.sort()).toEqual(["master-2-join", "master-3-join"]);
+  expect(holders.sort()).toEqual(["master-1-join", "master-2-join", "master-3-join"]);
 });
 
 test("Traefik gets the token that only reads, and no step the one that may do everything", () => {

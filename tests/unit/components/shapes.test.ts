@@ -18,7 +18,7 @@ describe("one HAProxy", () => {
 
   test("is the endpoint of the cluster", () => {
     expect(recorded().exports.apiUrl?.value).toBe("https://10.20.0.10:6443");
-    expect(kubeadm(recorded(), "master-1-init").ClusterConfiguration).toMatchObject({
+    expect(kubeadm(recorded(), "control-plane-founded").ClusterConfiguration).toMatchObject({
       clusterName: "one",
       kubernetesVersion: "v1.37.2",
       controlPlaneEndpoint: "10.20.0.10:6443",
@@ -32,6 +32,9 @@ describe("one HAProxy", () => {
       "master-1 10.20.0.21:6443",
       "master-2 10.20.0.22:6443",
       "master-3 10.20.0.23:6443",
+      "master-1 10.20.0.21:22",
+      "master-2 10.20.0.22:22",
+      "master-3 10.20.0.23:22",
       "worker-1 10.20.0.31:30080",
       "worker-2 10.20.0.32:30080",
       "worker-1 10.20.0.31:30443",
@@ -43,13 +46,13 @@ describe("one HAProxy", () => {
     expect(recorded().resources.filter(({ name }) => name.endsWith("-keepalived"))).toEqual([]);
   });
 
-  test("what joins asks any master but itself, whose host keys it knows", () => {
-    const asked = (step: string) =>
-      (readStep(recorded().command(step)).texts.MASTERS ?? "").split("\n").map((line) => line.split(" ")[0]);
-    expect(asked("master-2-join")).toEqual(["10.20.0.21", "10.20.0.23"]);
-    expect(asked("worker-1-join")).toEqual(["10.20.0.21", "10.20.0.22", "10.20.0.23"]);
-    const { MASTERS } = readStep(recorded().command("worker-1-join")).texts;
-    expect(MASTERS).toContain(`10.20.0.22 ${String(recorded().get("Machine", "master-2").outputs?.hostKey)}`);
+  test("what joins asks any master that serves, whose host key it knows, and no change of the masters is one of it", () => {
+    const hostKey = String(recorded().get("Machine", "master-2").outputs?.hostKey);
+    for (const node of ["master-1", "master-2", "worker-1"]) {
+      const { parameters, texts } = readStep(recorded().command(`${node}-join`));
+      expect(parameters.MASTERS).toBe("ssh://k8s@10.20.0.10:6022");
+      expect(texts.KNOWN_HOSTS).toBe(`[10.20.0.10]:6022 ${hostKey}`);
+    }
   });
 
   test("only masters join as masters", () => {
@@ -164,14 +167,14 @@ describe("two HAProxy that share an address", () => {
 
   test("the shared address is the endpoint, and the API's certificate covers all of them", () => {
     expect(recorded().exports.frontendAddress?.value).toBe("10.20.0.5");
-    expect(kubeadm(recorded(), "master-1-init").ClusterConfiguration).toMatchObject({
+    expect(kubeadm(recorded(), "control-plane-founded").ClusterConfiguration).toMatchObject({
       controlPlaneEndpoint: "10.20.0.5:6443",
       apiServer: { certSANs: ["10.20.0.5", "10.20.0.10", "10.20.0.11", "api.example.org"] },
     });
   });
 
   test("init waits until both serve and have the address", () => {
-    expect(recorded().directSteps(recorded().command("master-1-init"))).toEqual(
+    expect(recorded().directSteps(recorded().command("control-plane-founded"))).toEqual(
       expect.arrayContaining([
         "haproxy-1-haproxy",
         "haproxy-1-keepalived",
@@ -196,7 +199,7 @@ describe("one HAProxy that has a shared address already", () => {
   const recorded = recordOnce(vary(validConfig(), { frontend: { virtualAddress: "10.20.0.5" } }));
 
   test("keeps the endpoint for a second one", () => {
-    expect(kubeadm(recorded(), "master-1-init").ClusterConfiguration).toMatchObject({
+    expect(kubeadm(recorded(), "control-plane-founded").ClusterConfiguration).toMatchObject({
       controlPlaneEndpoint: "10.20.0.5:6443",
       apiServer: { certSANs: ["10.20.0.5", "10.20.0.10"] },
     });
@@ -259,12 +262,12 @@ describe("several pools", () => {
   });
 
   test("a label is set by a master, not by the node itself", () => {
-    expect(recorded().command("gpu-labels").inputs.connection).toMatchObject({ host: "10.20.0.21" });
+    expect(recorded().command("gpu-labels").inputs.connection).toMatchObject({ host: "10.20.0.10", port: 6022 });
   });
 
   test("HAProxy passes 80 and 443 to the pools whose nodes Traefik's pods may be on", () => {
     const text = String(readStep(recorded().command("haproxy-1-haproxy")).texts.CONFIG);
-    expect(servers(text).filter((server) => !server.endsWith(":6443"))).toEqual([
+    expect(servers(text).filter((server) => !/:(6443|22)$/.test(server))).toEqual([
       "worker-1 10.20.0.31:30080",
       "worker-2 10.20.0.32:30080",
       "soft-1 10.20.0.51:30080",
@@ -285,7 +288,7 @@ describe("several pools", () => {
         nodeRegistration: { ignorePreflightErrors: ["Swap"] },
       });
     }
-    expect(kubeadm(recorded(), "master-1-init")).toMatchObject({
+    expect(kubeadm(recorded(), "control-plane-founded")).toMatchObject({
       InitConfiguration: { nodeRegistration: { ignorePreflightErrors: ["Swap"] } },
       KubeletConfiguration: { cgroupDriver: "systemd", featureGates: { KubeletInUserNamespace: true } },
     });
@@ -309,6 +312,6 @@ describe("no workers", () => {
   test("leave a control plane that stands alone", () => {
     expect(recorded().ofType("WorkerPool")).toEqual([]);
     expect(recorded().exports.workers?.value).toEqual({});
-    expect(servers(readStep(recorded().command("haproxy-1-haproxy")).texts.CONFIG)).toHaveLength(3);
+    expect(servers(readStep(recorded().command("haproxy-1-haproxy")).texts.CONFIG)).toHaveLength(6);
   });
 });

@@ -11,11 +11,15 @@ import { readStep, recordOnce, stepsOf, type Declared, type Recording } from "..
  */
 const waits: Record<string, (step: Declared, recording: Recording) => string[]> = {
   // For a master that admits it, which is one that serves.
-  "join-node": (_, recording) => [foundingMaster(recording, "init"), foundingMaster(recording, "allow-joins")],
+  "join-node": (_, recording) => ["control-plane-founded", `${recording.masters()[0] ?? ""}-allow-joins`],
   // For itself behind the frontend's address.
   "init-control-plane": (_, recording) => frontendSteps(recording),
-  "await-nodes": (step, recording) => readyNodes(step, recording),
-  "label-nodes": (step, recording) => readyNodes(step, recording),
+  "await-nodes": (step) => readyNodes(step),
+  "label-nodes": (step) => readyNodes(step),
+  // Of a cluster that is there already.
+  "drain-node": () => [],
+  "leave-node": () => [],
+  "settle-node": () => [],
   "configure-consul-acl": () => ["consul"],
   "declare-consul-entries": () => ["consul"],
   // For what nobody of the stack makes, and says so when it does not come.
@@ -27,17 +31,14 @@ const waits: Record<string, (step: Declared, recording: Recording) => string[]> 
 /** What is a wait in a script. */
 const waiting = /retry_for \d|kubectl .*\bwait\b|kubeadm init --config/;
 
-const foundingMaster = (recording: Recording, step: string) => `${recording.masters()[0] ?? ""}-${step}`;
 const frontendSteps = (recording: Recording) =>
   stepsOf(recording)
     .map(({ name }) => name)
     .filter((name) => /-(haproxy|keepalived)$/.test(name));
 /** Nodes that are there, and the pod network, without which none is Ready. */
-const readyNodes = (step: Declared, recording: Recording) => [
+const readyNodes = (step: Declared) => [
   "control-plane-flannel-daemon",
-  ...(readStep(step).parameters.NODES ?? "")
-    .split(" ")
-    .map((node) => `${node}-${node === recording.masters()[0] ? "init" : "join"}`),
+  ...(readStep(step).parameters.NODES ?? "").split(" ").map((node) => `${node}-join`),
 ];
 
 test("the scripts that wait are those of which is known what for", () => {

@@ -1,0 +1,266 @@
+import type { remote } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { LoadedConfig, MachineSize, NodeConfig, Taint } from "../../config";
+import type { Disturbance } from "../../config/past";
+import { componentImages, flannelCniPluginImage, flannelImage } from "../../config/images";
+import { byName } from "../../config/nodes";
+import { nodePackages } from "../../config/repositories";
+import { joinConfig } from "../../render/kubeadm";
+import { nodeFiles } from "../../render/sources";
+import { stepPath } from "../../render/step";
+import { knownHost, type Machine } from "./machine";
+import { Shell, type Reach } from "./shell";
+import { sshIdentity, type SshIdentity } from "./ssh-identity";
+import { turns, type Turn } from "./turns";
+
+type Role = "master" | "worker";
+
+/** Where machines come from. */
+export interface Cloner {
+  /** What this run does to a machine that exists, so that it is away for a while. */
+  disturbance(name: string, node: NodeConfig, group: Group): Disturbance | undefined;
+  clone(
+    role: Role,
+    name: string,
+    node: NodeConfig,
+    group: Group,
+    opts: { parent: pulumi.Resource; after: pulumi.Resource[]; protect?: boolean; hostKey?: SshIdentity },
+  ): Machine;
+}
+
+/** Machines of one kind, as the configuration has them. */
+export interface Group extends MachineSize {
+  nodes: Record<string, NodeConfig & { protect?: boolean }>;
+  generation: number;
+}
+
+export interface GroupOptions {
+  /** Owner of the machines. */
+  parent: pulumi.Resource;
+  /** How many may be away at the same time. */
+  atOnce: number;
+  /** In force before the first pod is placed. */
+  taints?: Taint[];
+  /** Whether Pulumi refuses to delete the machines. */
+  protect?: boolean;
+  /** Key by which the machines are known; default: each has its own. */
+  hostKey?: SshIdentity;
+  /** What a prepared machine waits for before it joins, and who joined before it. */
+  joinsAfter: (machine: Machine, prepared: pulumi.Resource[], before: Member[]) => pulumi.Resource[];
+  /** Leave one after the other. */
+  leaveInTurn?: boolean;
+  /** At work before a machine that exists is disturbed. */
+  disturbedAfter?: pulumi.Resource[];
+}
+
+/** A machine that is a node of the cluster. */
+export interface Member {
+  machine: Machine;
+  joined: remote.Command;
+  /** Stands for the membership: done when the node has joined, and deleted, which lets the node leave, before its machine goes. */
+  membership: remote.Command;
+}
+
+/**
+ * How machines become nodes, are restarted, and leave. Who needs the cluster asks any master that serves, through the frontend and with a
+ * key for that purpose alone: none of them is special. Credentials of a join are minted at that moment, so a join can be repeated at any
+ * time later, and none of them is ever in the state.
+ */
+export class Nodes {
+  private readonly keys: Record<Role, SshIdentity>;
+  private readonly masters: Shell;
+  private readonly gate: remote.Command;
+  private pullsFor?: Machine;
+
+  /**
+   * @param masters where any master that serves answers
+   * @param cluster what the nodes are deleted with, without leaving one by one
+   */
+  constructor(
+    name: string,
+    private readonly esxi: Cloner,
+    private readonly config: LoadedConfig,
+    private readonly endpoint: string,
+    private readonly reach: Reach,
+    private readonly cluster: pulumi.Resource,
+    opts: { parent: pulumi.Resource },
+  ) {
+    this.masters = new Shell(reach, "master");
+    this.keys = {
+      master: sshIdentity(`${name}-master-join-key`, opts),
+      worker: sshIdentity(`${name}-worker-join-key`, opts),
+    };
+    const { controlPlane, workers } = config;
+    const listed = (groups: Group[]) =>
+      words(groups.flatMap((group) => byName(group).map(([node, { address }]) => `${node}=${address}`)));
+    // Nothing runs at the creation of the cluster, when there is nobody to ask.
+    this.gate = this.masters.later(
+      `${name}-gate`,
+      {
+        update: {
+          script: "check-change",
+          parameters: { MASTERS: listed([controlPlane]), WORKERS: listed(Object.values(workers)) },
+        },
+      },
+      { ...opts, deletedWith: cluster },
+    );
+  }
+
+  /** Runs a step that needs the cluster rather than a node: on any master that serves, with kubectl. */
+  get anyMaster(): Shell {
+    return this.masters;
+  }
+
+  /** Makes machines of the group nodes of the cluster, in the order in which they may be disturbed. */
+  add(role: Role, group: Group, opts: GroupOptions): Member[] {
+    const members = new Map<string, Member>();
+    const order = turns(byName(group), (name, node) => this.esxi.disturbance(name, node, group), opts.atOnce);
+    for (const turn of order) {
+      const before = [
+        ...turn.after.flatMap((other) => members.get(other)?.membership ?? []),
+        ...(turn.disturbed === undefined ? [] : (opts.disturbedAfter ?? [])),
+      ];
+      members.set(turn.name, this.member(role, turn, group, [...members.values()], before, opts));
+    }
+    return byName(group).flatMap(([name]) => members.get(name) ?? []);
+  }
+
+  private member(
+    role: Role,
+    { name, node, disturbed }: Turn<Group["nodes"][string]>,
+    group: Group,
+    others: Member[],
+    after: pulumi.Resource[],
+    opts: GroupOptions,
+  ): Member {
+    const protect = node.protect ?? opts.protect;
+    const shown = { NAME: name, SIZE: `${String(group.cpus)}x${String(group.memoryMiB)}` };
+    const away = this.masters.later(
+      `${name}-away`,
+      { update: { script: "drain-node", parameters: shown, timeoutSeconds: leaving } },
+      {
+        parent: opts.parent,
+        dependsOn: [this.gate, ...after],
+        deletedWith: this.cluster,
+        // Whatever else changes of this resource must not empty a node, and would empty all at once.
+        ignoreChanges: disturbed === "restarted" ? [] : ["*"],
+      },
+    );
+    const machine = this.esxi.clone(role, name, node, group, {
+      parent: opts.parent,
+      after: [away],
+      protect,
+      hostKey: opts.hostKey,
+    });
+    const prepared = [this.prepare(machine, role), ...(role === "master" ? [this.allowJoins(machine)] : [])];
+    const joined = this.join(machine, role, {
+      dependsOn: [...prepared, ...opts.joinsAfter(machine, prepared, others)],
+      taints: opts.taints,
+    });
+    const membership = this.masters.later(
+      `${name}-membership`,
+      {
+        update: { script: "settle-node", parameters: shown },
+        delete: {
+          script: "leave-node",
+          parameters: joined.stdout.apply((printed) => ({ NAME: name, ...identities(printed) })),
+          timeoutSeconds: leaving,
+        },
+        // The node of a replaced machine leaves before its machine goes.
+        triggers: [machine.identity],
+      },
+      {
+        parent: machine,
+        dependsOn: [joined, ...(opts.leaveInTurn ? others.slice(-1).map(({ membership }) => membership) : [])],
+        deletedWith: this.cluster,
+        protect,
+        deleteBeforeReplace: true,
+      },
+    );
+    return { machine, joined, membership };
+  }
+
+  /** Lets joining nodes ask this master for admission, and nothing else. */
+  private allowJoins(master: Machine): remote.Command {
+    return master.run(
+      `${master.machineName}-allow-joins`,
+      {
+        script: "allow-joins",
+        parameters: {
+          JOIN_USER: this.reach.user,
+          ADMIT: stepPath("admit"),
+          MASTER_JOIN_KEY: this.keys.master.publicKey,
+          WORKER_JOIN_KEY: this.keys.worker.publicKey,
+        },
+      },
+      { parent: master },
+    );
+  }
+
+  private join(machine: Machine, role: Role, opts: { dependsOn: pulumi.Resource[]; taints?: Taint[] }): remote.Command {
+    const name = machine.machineName;
+    const { ignorePreflightErrors } = this.config.kubernetes;
+    const node = { name, address: machine.address, taints: opts.taints, ignorePreflightErrors };
+    const { host, port, user } = this.reach;
+    return machine.run(
+      `${name}-join`,
+      {
+        script: "join-node",
+        stdin: this.keys[role].privateKey,
+        timeoutSeconds: 900,
+        parameters: { ROLE: role, ADDRESS: machine.address, MASTERS: `ssh://${user}@${host}:${String(port)}` },
+        texts: {
+          CONFIG: joinConfig(this.endpoint, node, role === "master"),
+          KNOWN_HOSTS: knownHost(this.reach),
+        },
+      },
+      { parent: machine, dependsOn: opts.dependsOn },
+    );
+  }
+
+  /** Makes a machine ready for kubeadm. */
+  private prepare(machine: Machine, role: Role): remote.Command {
+    const { kubernetes, registryMirrors } = this.config;
+    const installs = kubernetes.install === "packages";
+    const pulls = installs || Object.keys(registryMirrors).length > 0;
+    return machine.run(
+      `${machine.machineName}-prepare`,
+      {
+        script: "prepare-node",
+        timeoutSeconds: 900,
+        parameters: {
+          VERSION: kubernetes.version,
+          PACKAGES: installs ? words(nodePackages(this.config).map(({ name }) => name)) : "",
+          PULL: pulls ? role : "none",
+          IMAGES: pulls ? words(this.imagesFor(machine, role)) : "",
+        },
+        texts: { FILES: nodeFiles(this.config) },
+      },
+      { parent: machine },
+    );
+  }
+
+  /**
+   * Images of this program that a node pulls beforehand. One worker pulls those of every component, so that a mirror without one is
+   * found before a pod waits for it.
+   */
+  private imagesFor(machine: Machine, role: Role): string[] {
+    if (role === "worker") {
+      this.pullsFor ??= machine;
+    }
+    return this.pullsFor === machine ? componentImages(this.config) : [flannelImage, flannelCniPluginImage];
+  }
+}
+
+/** Seconds for a node to be drained, whatever the policy is: the policy is read when that happens. */
+const leaving = 4 * 60 * 60;
+
+/** A parameter that a script takes apart again. */
+export const words = (all: string[]) => all.join(" ");
+
+/** What a join printed of its node's UID and etcd member's id, as parameters. */
+function identities(printed: string): Record<string, string> {
+  return Object.fromEntries(
+    [...printed.matchAll(/^(NODE_UID|MEMBER)=(\S+)$/gm)].map(([, key = "", value = ""]) => [key, value]),
+  );
+}

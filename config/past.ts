@@ -1,0 +1,78 @@
+/** A machine that the stack has made, as it was when it was last changed. */
+export interface PastMachine {
+  address: string;
+  /** Key of `hosts`. */
+  host: string;
+  cpus: number;
+  memoryMiB: number;
+  /** Those of the group and of the machine, such as `2.1`. */
+  generation: string;
+}
+
+/** Why a machine is away for a while. */
+export type Disturbance = "restarted" | "replaced";
+
+/** What a stack holds before a run changes anything. Without one, everything is new. */
+export interface Past {
+  /** Machines by name. */
+  machines: ReadonlyMap<string, PastMachine>;
+  /** Names of the machines that are masters. */
+  masters: ReadonlySet<string>;
+  /** kubeadm's configuration with which the cluster was founded. */
+  founded?: string;
+}
+
+export const nothingYet: Past = { machines: new Map(), masters: new Set() };
+
+/** A resource in a state. */
+export interface StateRecord {
+  type: string;
+  outputs: Record<string, unknown>;
+}
+
+/** Names in URNs that a past is read from; what is declared has to be named like this. */
+export const recorded = {
+  machine: "esxi-k8s:index:Machine",
+  virtualMachine: "vsphere:index/virtualMachine:VirtualMachine",
+  controlPlane: "esxi-k8s:index:K8sControlPlane",
+  founding: "-founded",
+} as const;
+
+/**
+ * Reads a state.
+ * @param resources by URN
+ */
+export function readPast(resources: Record<string, StateRecord>): Past {
+  const machines = new Map<string, PastMachine>();
+  const masters = new Set<string>();
+  // A machine that was lost has left its component behind: its virtual machine tells.
+  const existing = new Set<string>();
+  let founded: string | undefined;
+  for (const [urn, { type }] of Object.entries(resources)) {
+    if (type === recorded.virtualMachine) {
+      existing.add(nameOf(urn));
+    }
+  }
+  for (const [urn, { type, outputs }] of Object.entries(resources)) {
+    const name = nameOf(urn);
+    if (type === recorded.machine && existing.has(name) && isPastMachine(outputs.made)) {
+      machines.set(name, outputs.made);
+      if (urn.includes(`${recorded.controlPlane}$`)) {
+        masters.add(name);
+      }
+    }
+    if (type === "command:remote:Command" && name.endsWith(recorded.founding)) {
+      const [texts] = outputs.triggers as [{ CONFIG: string }];
+      founded = texts.CONFIG;
+    }
+  }
+  return { machines, masters, founded };
+}
+
+function nameOf(urn: string): string {
+  return urn.slice(urn.lastIndexOf("::") + 2);
+}
+
+function isPastMachine(value: unknown): value is PastMachine {
+  return typeof value === "object" && value !== null && "address" in value;
+}

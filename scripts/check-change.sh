@@ -1,0 +1,46 @@
+# shellcheck shell=bash source-path=SCRIPTDIR
+# Judges a change of the cluster's machines by what only the living cluster shows, before any of them is made or disturbed.
+# Parameters: MASTERS, WORKERS (name=address …, as they are to be)
+source prelude.sh
+source etcd.sh
+export KUBECONFIG=/etc/kubernetes/admin.conf
+problems=()
+
+declare -A wanted
+# shellcheck disable=SC2153 # parameters
+for node in $MASTERS $WORKERS; do
+  wanted[${node%%=*}]=${node#*=}
+done
+
+# Members that stay have to be a majority of those that stay, however many leave.
+healthy=$(healthy_members)
+staying=0 up=0 down=()
+while read -r _ name _; do
+  [[ " $MASTERS" == *" $name="* ]] || continue
+  staying=$((staying + 1))
+  if grep --quiet --line-regexp "$name" <<<"$healthy"; then
+    up=$((up + 1))
+  else
+    down+=("$name")
+  fi
+done < <(members)
+if ((up < staying / 2 + 1)); then
+  problems+=("etcd's members ${down[*]} are down, and $up of the $staying that stay are no majority: bring them back first")
+fi
+
+# An address is free if nobody answers for it; of nodes that are there it is theirs.
+known=$(kubectl get nodes --output 'jsonpath={range .items[*]}{.metadata.name}={.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}')
+for name in "${!wanted[@]}"; do
+  address=${wanted[$name]}
+  if ! grep --quiet --line-regexp "$name=$address" <<<"$known" && ping -c 1 -W 1 "$address" >/dev/null 2>&1; then
+    problems+=("$address is to be that of $name, and somebody answers there ($(ip neighbour show "$address" | grep --only-matching 'lladdr [^ ]*' || echo 'MAC address unknown')): give $name another, or free this one")
+  fi
+done
+
+if ((${#problems[@]})); then
+  for problem in "${problems[@]}"; do
+    echo "$problem"
+  done
+  exit 1
+fi
+report "the cluster takes this change"

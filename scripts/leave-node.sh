@@ -1,0 +1,41 @@
+# shellcheck shell=bash source-path=SCRIPTDIR
+# Lets a node leave the cluster: it is emptied, its etcd member and its Node are removed. Only those that the parameters name: a machine that
+# was made anew since is another one. Runs on any master that serves; the machine that leaves may be gone already.
+# Parameters: NAME (of the node), NODE_UID, MEMBER (id of its etcd member, of masters alone)
+source prelude.sh
+source etcd.sh
+source drain.sh
+NODE_UID=${NODE_UID:-} MEMBER=${MEMBER:-}
+
+all=$(members)
+member=$(awk -v id="$MEMBER" '$1 == id' <<<"$all")
+if [ -n "$member" ]; then
+  read -r _ name _ <<<"$member"
+  others=$(($(wc --lines <<<"$all") - 1))
+  healthy=$(healthy_members | grep --count --invert-match --line-regexp "$name" || true)
+  if ((healthy < others / 2 + 1)); then
+    echo "without $name, $healthy of $others etcd members would be healthy, which is no majority: bring the others back first"
+    exit 1
+  fi
+else
+  MEMBER=''
+fi
+
+# shellcheck disable=SC2153 # a parameter
+found=$(kubectl get node "$NAME" --ignore-not-found --output 'jsonpath={.metadata.uid}')
+[ "$found" = "$NODE_UID" ] || NODE_UID=''
+if [ -n "$NODE_UID" ]; then
+  drain "$NAME" move-claims
+fi
+if [ -n "$MEMBER" ]; then
+  etcdctl member remove "$MEMBER"
+fi
+if [ -n "$NODE_UID" ]; then
+  remove_node() {
+    printf '{"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":"%s"}}' "$NODE_UID" |
+      kubectl delete --raw "/api/v1/nodes/$NAME" --filename -
+  }
+  # The API server that was asked may have been that of the master that leaves.
+  retry_for 60 "the removal of the node $NAME" remove_node
+fi
+report "left: $NAME"

@@ -1,0 +1,216 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { StateRecord } from "../../../config/past";
+import { stackFile, vary, type RawConfig } from "../../support/configs";
+import { readLater, runProgram, type Recording } from "../../support/recorder";
+import { stateOf, without } from "../../support/state";
+
+const sim = stackFile("sim").raw;
+const fiveMasters = vary(sim, {
+  controlPlane: {
+    nodes: {
+      "master-4": { host: "esxi-2", address: "10.20.0.24" },
+      "master-5": { host: "esxi-1", address: "10.20.0.25" },
+    },
+  },
+});
+const eightWorkers = vary(sim, {
+  workers: {
+    general: {
+      maxUnavailable: 3,
+      nodes: Object.fromEntries(
+        Array.from({ length: 8 }, (_, index) => [
+          `worker-${String(index + 1)}`,
+          { host: "esxi-1", address: `10.20.0.${String(31 + index)}` },
+        ]),
+      ),
+    },
+  },
+});
+
+/** Runs the program for a stack that was brought up with another configuration before. */
+async function after(before: RawConfig, change: RawConfig, lost?: string): Promise<Recording> {
+  const state = stateOf(await runProgram(before, { stack: "sim" }));
+  return runProgram(vary(before, change), { stack: "sim", state: lost === undefined ? state : without(state, lost) });
+}
+
+/** Names of the machines that have to be at work before one is touched. */
+function waitsFor(recording: Recording, machine: string): string[] {
+  return [...recording.before(recording.vm(machine))]
+    .filter(({ name }) => name.endsWith("-membership"))
+    .map(({ name }) => name.replace("-membership", ""))
+    .sort();
+}
+
+describe("machines wait for each other", () => {
+  test("not at the first creation, and not when nothing disturbs them", async () => {
+    for (const recording of [await runProgram(fiveMasters, { stack: "sim" }), await after(fiveMasters, {})]) {
+      for (const { name } of recording.ofType("VirtualMachine")) {
+        expect(waitsFor(recording, name), name).toEqual([]);
+      }
+    }
+  });
+
+  test.each([
+    ["memory", { controlPlane: { memoryMiB: 8192 } }],
+    ["cpus", { controlPlane: { cpus: 4 } }],
+    ["a generation", { controlPlane: { generation: 1 } }],
+  ])("masters one after the other when their %s changes", async (_, change) => {
+    const recording = await after(sim, change);
+    expect(waitsFor(recording, "master-1")).toEqual([]);
+    expect(waitsFor(recording, "master-2")).toEqual(["master-1"]);
+    expect(waitsFor(recording, "master-3")).toEqual(["master-1", "master-2"]);
+    expect(waitsFor(recording, "worker-1")).toEqual([]);
+  });
+
+  test("one master that is disturbed waits for those that are not", async () => {
+    const recording = await after(sim, { controlPlane: { nodes: { "master-1": { generation: 1 } } } });
+    expect(waitsFor(recording, "master-1")).toEqual(["master-2", "master-3"]);
+    expect(waitsFor(recording, "master-2")).toEqual([]);
+  });
+
+  test("workers as many at once as their pool allows, and after the masters", async () => {
+    const recording = await after(eightWorkers, { workers: { general: { generation: 1 } } });
+    const masters = ["master-1", "master-2", "master-3"];
+    expect(waitsFor(recording, "worker-3")).toEqual(masters);
+    expect(waitsFor(recording, "worker-4")).toEqual([...masters, "worker-1"]);
+    expect(waitsFor(recording, "worker-8")).toEqual([...masters, "worker-2", "worker-5"]);
+  });
+
+  test("not new ones, and not one that was lost", async () => {
+    const added = await after(sim, {
+      workers: { general: { nodes: { "worker-3": { host: "esxi-1", address: "10.20.0.33" } } } },
+    });
+    expect(waitsFor(added, "worker-3")).toEqual([]);
+    const lost = await after(sim, { controlPlane: { memoryMiB: 8192 } }, "master-1");
+    expect(waitsFor(lost, "master-1")).toEqual([]);
+    expect(waitsFor(lost, "master-3")).toEqual(["master-1", "master-2"]);
+  });
+
+  test("a node is emptied before its machine restarts, and for nothing else", async () => {
+    const ignored = (recording: Recording, node: string) => recording.command(`${node}-away`).ignoreChanges;
+    const restarted = await after(sim, { controlPlane: { memoryMiB: 8192 } });
+    expect(ignored(restarted, "master-2")).toEqual([]);
+    expect(readLater(restarted.command("master-2-away"), "update")).toMatchObject({
+      script: "drain-node",
+      parameters: { NAME: "master-2", SIZE: "2x8192" },
+    });
+    expect(restarted.before(restarted.vm("master-2"))).toContain(restarted.command("master-2-away"));
+    expect(ignored(restarted, "worker-1")).toEqual(["*"]);
+    expect(ignored(await after(sim, { controlPlane: { generation: 1 } }), "master-2")).toEqual(["*"]);
+    expect(ignored(await runProgram(sim, { stack: "sim" }), "master-2")).toEqual(["*"]);
+  });
+
+  test("a larger disk disturbs nobody", async () => {
+    const recording = await after(sim, { controlPlane: { diskGiB: 30 } });
+    expect(waitsFor(recording, "master-3")).toEqual([]);
+  });
+});
+
+describe("nodes", () => {
+  let recording: Recording;
+  beforeAll(async () => {
+    recording = await runProgram(fiveMasters, { stack: "sim" });
+  });
+
+  test.each(["master-2", "worker-1"])("%s leaves before its machine goes or is replaced", (node) => {
+    const membership = recording.command(`${node}-membership`);
+    expect(recording.before(membership)).toContain(recording.vm(node));
+    expect(membership).toMatchObject({ deleteBeforeReplace: true });
+    expect(membership.inputs.triggers).toEqual([`uuid of ${node}`]);
+    expect(membership.inputs).not.toHaveProperty("create");
+    expect(readLater(membership, "delete")).toMatchObject({ script: "leave-node", parameters: { NAME: node } });
+    expect(String(membership.inputs.delete)).toContain("/usr/local/lib/esxi-k8s/leave-node ");
+  });
+
+  test("leave as who they were when they joined", () => {
+    const { parameters } = readLater(recording.command("master-2-membership"), "delete");
+    expect(parameters).toEqual({ NAME: "master-2", NODE_UID: "uid-of-master-2", MEMBER: "id-of-master-2" });
+    expect(readLater(recording.command("worker-1-membership"), "delete").parameters).toEqual({
+      NAME: "worker-1",
+      NODE_UID: "uid-of-worker-1",
+    });
+  });
+
+  test("leave all at once with the whole cluster", () => {
+    const cluster = recording.get("RandomId", "control-plane-identity").urn;
+    for (const { name, deletedWith } of recording.ofType("command:remote:Command")) {
+      expect(deletedWith, name).toBe(/-(away|membership|gate)$/.test(name) ? cluster : "");
+    }
+  });
+
+  test("masters leave one after the other", () => {
+    const names = [...recording.before(recording.command("master-5-membership"))].map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(["master-4-membership", "master-1-membership"]));
+  });
+
+  test("a protected master's membership is as protected as its machine", async () => {
+    const guarded = await runProgram(
+      vary(sim, { controlPlane: { protect: true, nodes: { "master-2": { protect: false } } } }),
+      { stack: "sim" },
+    );
+    const isProtected = guarded.resources.filter((resource) => resource.protect).map(({ name }) => name);
+    expect(isProtected.sort()).toEqual(["master-1", "master-1-membership", "master-3", "master-3-membership"]);
+  });
+
+  test("a change of their list is judged by the living cluster before any machine is touched", () => {
+    const gate = recording.command("control-plane-gate");
+    expect(gate.inputs).not.toHaveProperty("create");
+    expect(readLater(gate, "update")).toMatchObject({
+      script: "check-change",
+      parameters: { WORKERS: "worker-1=10.20.0.31 worker-2=10.20.0.32" },
+    });
+    for (const { name } of recording.ofType("VirtualMachine").filter((vm) => vm.name !== "haproxy-1")) {
+      expect(recording.before(recording.vm(name)), name).toContain(gate);
+    }
+  });
+});
+
+describe("the cluster is founded once", () => {
+  test("whatever becomes of the machine that did it, and whoever is the first master by name", async () => {
+    const first = await runProgram(sim, { stack: "sim" });
+    expect(first.command("control-plane-founded").ignoreChanges).toEqual(["*"]);
+    const later = await after(sim, {
+      controlPlane: { nodes: { "master-0": { host: "esxi-2", address: "10.20.0.20" } }, allowNonHa: true },
+    });
+    const founded = later.command("control-plane-founded");
+    expect(founded.urn).toBe(first.command("control-plane-founded").urn);
+    expect(founded.ignoreChanges).toEqual(["*"]);
+    expect(later.stepsBefore(later.command("master-0-join"))).toContain("control-plane-founded");
+  });
+});
+
+describe("what a stack that exists cannot become", () => {
+  const refused = async (change: RawConfig, state?: Record<string, StateRecord>) => {
+    const present = state ?? stateOf(await runProgram(sim, { stack: "sim" }));
+    return expect(runProgram(vary(sim, change), { stack: "sim", state: present })).rejects;
+  };
+
+  test("a machine with the address of another that exists, such as a renamed one", async () => {
+    const renamed = { "worker-2": null, "worker-b": { host: "esxi-2", address: "10.20.0.32" } };
+    await (
+      await refused({ workers: { general: { nodes: renamed } } })
+    ).toThrow(/workers\.general\.nodes\.worker-b\.address: got 10\.20\.0\.32, the address of worker-2, which exists/);
+  });
+
+  test("a control plane of which etcd's majority is new", async () => {
+    const others = {
+      "master-2": null,
+      "master-3": null,
+      "master-4": { host: "esxi-2", address: "10.20.0.24" },
+      "master-5": { host: "esxi-1", address: "10.20.0.25" },
+    };
+    await (
+      await refused({ controlPlane: { nodes: others } })
+    ).toThrow(/1 of the 3 masters that exist .*at least 2 of them/);
+  });
+
+  test.each([
+    ["network.podCidr", { network: { podCidr: "10.200.0.0/16" } }],
+    ["network.serviceCidr", { network: { serviceCidr: "10.100.0.0/16" } }],
+    ["kubernetes.kubelet", { kubernetes: { kubelet: { maxPods: 90 } } }],
+    ["kubernetes.kubeProxy", { kubernetes: { kubeProxy: { mode: "nftables" } } }],
+    ["kubernetes.apiServerCertSANs", { kubernetes: { apiServerCertSANs: ["api.example.org"] } }],
+  ])("one with another %s", async (path, change) => {
+    await (await refused(change)).toThrow(new RegExp(`${path}: got .*, expected what the cluster was founded with`));
+  });
+});
