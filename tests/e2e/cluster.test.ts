@@ -9,6 +9,7 @@ import { describeIngress } from "./ingress";
 import { describeInstalling } from "./installing";
 import { describeLoad } from "./load";
 import { describeMachine } from "./machine";
+import { describeMembers } from "./members";
 import { describePullRequest } from "./pull-request";
 import { describeReviews } from "./reviews";
 import { describeFailure, describeRuns } from "./runs";
@@ -58,6 +59,8 @@ describe("a cluster is used", () => {
 });
 
 describe("Traefik at 100 requests a second", describeLoad);
+
+describe("machines come and go", describeMembers);
 
 describe("a pull request", describePullRequest);
 

@@ -12,7 +12,7 @@ interface Load {
 }
 
 /** Asks for a page of the demonstration 100 times a second while something is done, and for so many seconds at least. */
-async function underLoad(seconds: number, work: () => Promise<void>): Promise<Load> {
+export async function underLoad(seconds: number, work: () => Promise<void>): Promise<Load> {
   const command = ["node", "tests/e2e/support/load.mjs", frontend, hosts.kubernetes, String(seconds)];
   const asking = spawn("sim/enter", command, { stdio: ["pipe", "pipe", "inherit"] });
   const printed = text(asking.stdout);
