@@ -84,12 +84,14 @@ users_of() {
 
 # refuse_lonely_claims NODE: data of which nothing else has a copy does not go with a node silently.
 refuse_lonely_claims() {
-  local namespace claim lonely=()
+  local namespace claim claims lonely=()
+  claims=$(claims_on "$1")
   while read -r namespace claim; do
+    [ -n "$claim" ] || continue
     if ! users_of "$namespace" "$claim" | awk '$4 > 1 { replicated = 1 } END { exit !replicated }'; then
       lonely+=("$namespace/$claim")
     fi
-  done < <(claims_on "$1")
+  done <<<"$claims"
   if ((${#lonely[@]})); then
     echo "$1 holds volumes of which no replica is elsewhere: ${lonely[*]}; move or delete them, or set kubernetes.drain.force to lose them, and run pulumi up again"
     return 1
