@@ -79,7 +79,7 @@ export class EsxiCluster extends pulumi.ComponentResource {
   }
 
   /** What a machine is to be. */
-  wanted(node: NodeConfig, group: Group): PastMachine {
+  private wanted(node: NodeConfig, group: Group): PastMachine {
     const { host, address } = node;
     const { cpus, memoryMiB } = group;
     return { host, address, cpus, memoryMiB, generation: `${String(group.generation)}.${String(node.generation)}` };

@@ -68,7 +68,8 @@ export interface Member {
  */
 export class Nodes {
   private readonly keys: Record<Role, SshIdentity>;
-  private readonly masters: Shell;
+  /** Runs steps that need the cluster rather than a node: on any master that serves, with kubectl. */
+  readonly anyMaster: Shell;
   private readonly gate: remote.Command;
   private pullsFor?: Machine;
 
@@ -85,7 +86,7 @@ export class Nodes {
     private readonly cluster: pulumi.Resource,
     opts: { parent: pulumi.Resource },
   ) {
-    this.masters = new Shell(reach, "master");
+    this.anyMaster = new Shell(reach, "master");
     this.keys = {
       master: sshIdentity(`${name}-master-join-key`, opts),
       worker: sshIdentity(`${name}-worker-join-key`, opts),
@@ -94,7 +95,7 @@ export class Nodes {
     const listed = (groups: Group[]) =>
       words(groups.flatMap((group) => byName(group).map(([node, { address }]) => `${node}=${address}`)));
     // Nothing runs at the creation of the cluster, when there is nobody to ask.
-    this.gate = this.masters.later(
+    this.gate = this.anyMaster.later(
       `${name}-gate`,
       {
         update: {
@@ -104,11 +105,6 @@ export class Nodes {
       },
       { ...opts, deletedWith: cluster },
     );
-  }
-
-  /** Runs a step that needs the cluster rather than a node: on any master that serves, with kubectl. */
-  get anyMaster(): Shell {
-    return this.masters;
   }
 
   /** Makes machines of the group nodes of the cluster, in the order in which they may be disturbed. */
@@ -135,7 +131,7 @@ export class Nodes {
   ): Member {
     const protect = node.protect ?? opts.protect;
     const shown = { NAME: name, SIZE: `${String(group.cpus)}x${String(group.memoryMiB)}` };
-    const away = this.masters.later(
+    const away = this.anyMaster.later(
       `${name}-away`,
       { update: { script: "drain-node", parameters: shown, timeoutSeconds: leaving } },
       {
@@ -157,7 +153,7 @@ export class Nodes {
       dependsOn: [...prepared, ...opts.joinsAfter(machine, prepared, others)],
       taints: opts.taints,
     });
-    const membership = this.masters.later(
+    const membership = this.anyMaster.later(
       `${name}-membership`,
       {
         update: { script: "settle-node", parameters: shown },

@@ -94,11 +94,14 @@ export class Shell {
    */
   later(
     name: string,
-    { update, delete: leave, triggers = [] }: Later,
+    { update, delete: remove, triggers = [] }: Later,
     opts: StepOptions & { deletedWith: pulumi.Resource },
   ): remote.Command {
-    const line = (step?: Step) => step && { [step === update ? "update" : "delete"]: this.line(step, latestStepPath) };
-    return this.command(name, this.prompt, { ...line(update), ...line(leave) }, triggers, opts);
+    const commands = {
+      ...(update && { update: this.line(update, latestStepPath) }),
+      ...(remove && { delete: this.line(remove, latestStepPath) }),
+    };
+    return this.command(name, this.prompt, commands, triggers, opts);
   }
 
   private line(step: Step, path = stepPath): pulumi.Output<string> {
