@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { underLoad } from "./load";
-import { etcdctl } from "./support/etcd";
+import { expectPlane, members } from "./support/etcd";
 import {
+  changedConfiguration,
   eventually,
   inventory,
   kubectl,
@@ -11,30 +11,16 @@ import {
   masters,
   pulumi,
   run,
-  temporaryFile,
   workers,
 } from "./support/lab";
 
-interface Member {
-  ID: number;
-  name: string;
-  isLearner?: boolean;
-}
-
 /** The master that nothing happens to. */
 const calm = "master-3";
-const members = async () => ((await etcdctl(calm, "member", "list")) as { members: Member[] }).members;
 const uidOf = (node: string) => kubectl("get", "node", node, "-o", "jsonpath={.metadata.uid}");
 
-/** The configuration with some of its places changed. */
-async function changed(...changes: [place: string, change: string][]): Promise<string[]> {
-  let text = await readFile("Pulumi.sim.yaml", "utf8");
-  for (const [place, change] of changes) {
-    expect(text).toContain(place);
-    text = text.replace(place, change);
-  }
-  return ["--yes", "--skip-preview", "--config-file", await temporaryFile(text)];
-}
+/** `pulumi up` with one place of the configuration changed. */
+const up = async (place: string, change: string) =>
+  pulumi("up", "--yes", "--skip-preview", ...(await changedConfiguration(place, change)));
 
 async function expectNodes(...names: string[]): Promise<void> {
   const ready = '{range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}';
@@ -44,24 +30,15 @@ async function expectNodes(...names: string[]): Promise<void> {
   });
 }
 
-async function expectPlane(): Promise<void> {
-  expect((await members()).map(({ name, isLearner }) => [name, isLearner ?? false]).sort()).toEqual(
-    masters.map((name) => [name, false]),
-  );
-  const health = (await etcdctl(calm, "endpoint", "health", "--cluster")) as { health: boolean }[];
-  expect(health.map((endpoint) => endpoint.health)).toEqual(masters.map(() => true));
-}
-
 /** Machines that are added, removed, made anew and lost, by the configuration and by hand. */
 export function describeMembers(): void {
   const worker2 = "        worker-2: { host: esxi-2, address: 10.20.0.32 }\n";
   const master1 = "master-1: { host: esxi-1, address: 10.20.0.21 }";
-  let founder: Member | undefined;
 
   it("takes in a worker and touches no other machine", async () => {
     const before = await Promise.all([...masters, ...workers].map(uidOf));
     const added = `${worker2}        worker-3: { host: esxi-1, address: 10.20.0.33 }\n`;
-    const printed = await pulumi("up", ...(await changed([worker2, added])));
+    const printed = await up(worker2, added);
     expect(printed.match(/VirtualMachine \S+ (created|updated|deleted|replaced)/g)).toEqual([
       "VirtualMachine worker-3 created",
     ]);
@@ -71,19 +48,19 @@ export function describeMembers(): void {
 
   it("lets the worker go, and makes the master anew that founded the cluster, while requests go on", async () => {
     await kubectl("create", "configmap", "written-before");
-    const before = await members();
-    founder = before.find(({ name }) => name === "master-1");
+    const before = await members(calm);
+    const founder = before.find(({ name }) => name === "master-1");
     const [uid, workersBefore] = [await uidOf("master-1"), await Promise.all(workers.map(uidOf))];
     const { failures, sent } = await underLoad(30, async () => {
-      await pulumi("up", ...(await changed([master1, master1.replace(" }", ", generation: 1 }")])));
+      await up(master1, master1.replace(" }", ", generation: 1 }"));
     });
     expect(failures, `of ${String(sent)}`).toEqual([]);
     await expectNodes(...masters, ...workers);
     expect(await inventory()).toEqual(machines);
     expect(await uidOf("master-1")).not.toBe(uid);
     expect(await Promise.all(workers.map(uidOf))).toEqual(workersBefore);
-    await expectPlane();
-    const now = await members();
+    await expectPlane(calm);
+    const now = await members(calm);
     expect(now.map(({ ID }) => ID)).not.toContain(founder?.ID);
     expect(now.filter(({ name }) => name !== "master-1")).toEqual(before.filter(({ name }) => name !== "master-1"));
     await kubectl("get", "configmap", "written-before");
@@ -96,7 +73,7 @@ export function describeMembers(): void {
     expect(done).toEqual(["master-2-join", "master-1-join"]);
     await expectNodes(...masters, ...workers);
     expect(await inventory()).toEqual(machines);
-    await expectPlane();
+    await expectPlane(calm);
     await kubectl("get", "configmap", "written-before");
   });
 

@@ -2,7 +2,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { shellWord } from "../../render/step";
 import { ask, consul, domain, editor, route, status, store, traefikPods, unroute } from "./support/client";
-import { attempt, eventually, make, onMachine, pulumi, temporaryFile } from "./support/lab";
+import { attempt, changedConfiguration, eventually, make, onMachine, pulumi, temporaryFile } from "./support/lab";
 
 interface Resource {
   urn: string;
@@ -33,13 +33,6 @@ async function forget(...names: string[]): Promise<void> {
   expect(resources).toHaveLength(state.deployment.resources.length - names.length);
   const file = await temporaryFile(JSON.stringify({ ...state, deployment: { ...state.deployment, resources } }));
   await pulumi("stack", "import", "--file", file);
-}
-
-/** The configuration with one place of it changed. */
-async function changedConfiguration(place: string, change: string): Promise<string[]> {
-  const good = await readFile("Pulumi.sim.yaml", "utf8");
-  expect(good).toContain(place);
-  return ["--config-file", await temporaryFile(good.replace(place, change))];
 }
 
 /** Another port of the workers, so that a text of the frontend changes. */

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect } from "vitest";
 import { attempt, inLab, inventory, machines, make, masters, run, workers } from "../e2e/support/lab";
-import { etcdctl } from "../e2e/support/etcd";
+import { expectPlane } from "../e2e/support/etcd";
 import { cases } from "./cases";
 
 /**
@@ -70,14 +70,7 @@ cases("creation", async ({ name, choose, tell }) => {
     const nodes = await inLab("tools/kubectl", "sim", "get", "nodes", "-o", `jsonpath=${ready}`);
     expect(nodes.split("\n").sort()).toEqual([...masters, ...workers].map((node) => `${node} True`));
 
-    const { members } = (await etcdctl("master-1", "member", "list")) as {
-      members: { name: string; isLearner?: boolean }[];
-    };
-    expect(members.map((member) => [member.name, member.isLearner ?? false]).sort()).toEqual(
-      masters.map((master) => [master, false]),
-    );
-    const health = (await etcdctl("master-1", "endpoint", "health", "--cluster")) as { health: boolean }[];
-    expect(health.map((endpoint) => endpoint.health)).toEqual(masters.map(() => true));
+    await expectPlane("master-1");
 
     await make("down");
     expect(await inventory()).toEqual({});

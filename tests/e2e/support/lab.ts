@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { mkdtempSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -253,4 +253,11 @@ export async function temporaryFile(content: string): Promise<string> {
   // ssh takes no key that others may read.
   await writeFile(file, content, { mode: 0o600 });
   return file;
+}
+
+/** The configuration with one place of it changed. */
+export async function changedConfiguration(place: string, change: string): Promise<string[]> {
+  const good = await readFile("Pulumi.sim.yaml", "utf8");
+  expect(good).toContain(place);
+  return ["--config-file", await temporaryFile(good.replace(place, change))];
 }
