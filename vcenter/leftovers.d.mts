@@ -1,0 +1,15 @@
+/** A machine in vCenter that has the name of one that is to be cloned. */
+export interface NamedMachine {
+  name: string;
+  path: string;
+  /** Whether it lies directly in the stack's folder. */
+  inFolder: boolean;
+  uuid?: string;
+  template: boolean;
+  createDate?: string;
+}
+export function judge<T extends NamedMachine>(
+  machines: T[],
+  held: string[],
+  now: Date,
+): { removable: T[]; reasons: string[] };
