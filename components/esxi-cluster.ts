@@ -1,19 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vsphere from "@pulumi/vsphere";
 import type { LoadedConfig, MachineSize, NodeConfig } from "../config";
+import { placedNodes } from "../config/nodes";
 import type { Disturbance, Past, PastMachine } from "../config/past";
+import { stackFolder } from "./machine/folder";
 import { Machine } from "./machine/machine";
 import { SshIdentities, sshIdentity, type SshIdentity } from "./machine/ssh-identity";
 import type { Role } from "./machine/steps";
-
-export interface EsxiClusterArgs {
-  vcenter: LoadedConfig["vcenter"];
-  /** Password of `vcenter.user`. */
-  vcenterPassword: pulumi.Input<string>;
-  hosts: LoadedConfig["hosts"];
-  template: LoadedConfig["template"];
-  network: LoadedConfig["network"];
-}
 
 /** What the machines of a group have in common. */
 type Group = MachineSize & { generation: number };
@@ -31,17 +24,18 @@ export class EsxiCluster extends pulumi.ComponentResource {
   private readonly template: pulumi.Output<vsphere.GetVirtualMachineResult>;
   private readonly hosts: Record<string, HostIds>;
   private readonly network: LoadedConfig["network"];
+  private readonly folder: { path: string; resource: pulumi.Resource };
 
   /** @param past what the stack holds already */
   constructor(
     name: string,
-    args: EsxiClusterArgs,
+    config: LoadedConfig,
     private readonly past: Past,
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("esxi-k8s:index:EsxiCluster", name, {}, opts);
-    const { vcenter, network } = args;
-    this.user = args.template.user;
+    const { vcenter, network } = config;
+    this.user = config.template.user;
     this.network = network;
     this.adminKey = sshIdentity(`${name}-admin-key`, { parent: this });
     this.hostKeys = new SshIdentities(`${name}-host-keys`, { parent: this });
@@ -51,7 +45,7 @@ export class EsxiCluster extends pulumi.ComponentResource {
       {
         vsphereServer: vcenter.server,
         user: vcenter.user,
-        password: args.vcenterPassword,
+        password: config.vcenterPassword,
         allowUnverifiedSsl: vcenter.allowUnverifiedSsl,
       },
       { parent: this },
@@ -60,8 +54,8 @@ export class EsxiCluster extends pulumi.ComponentResource {
     const lookup = { parent: this, provider: this.provider };
     const datacenterId = vsphere.getDatacenterOutput({ name: literal(vcenter.datacenter) }, lookup).id;
     this.networkId = vsphere.getNetworkOutput({ name: literal(network.portGroup), datacenterId }, lookup).id;
-    this.template = vsphere.getVirtualMachineOutput({ name: literal(args.template.name), datacenterId }, lookup);
-    this.hosts = mapValues(args.hosts, (host) => {
+    this.template = vsphere.getVirtualMachineOutput({ name: literal(config.template.name), datacenterId }, lookup);
+    this.hosts = mapValues(config.hosts, (host) => {
       const found = vsphere.getHostOutput({ name: literal(host.name), datacenterId }, lookup);
       return {
         hostSystemId: found.id,
@@ -69,6 +63,25 @@ export class EsxiCluster extends pulumi.ComponentResource {
         datastoreId: vsphere.getDatastoreOutput({ name: literal(host.datastore), datacenterId }, lookup).id,
       };
     });
+
+    const path = vcenter.folder ?? `${pulumi.getProject()}/${pulumi.getStack()}`;
+    const resource = stackFolder(
+      `${name}-folder`,
+      {
+        vcenter,
+        password: config.vcenterPassword,
+        datacenterId,
+        path,
+        machines: placedNodes(config).map((node) => node.name),
+        held: past.virtualMachines,
+        // Otherwise it would be deleted while a master in it cannot be.
+        protect: Object.values(config.controlPlane.nodes).some(
+          (master) => master.protect ?? config.controlPlane.protect,
+        ),
+      },
+      { parent: this },
+    );
+    this.folder = { path, resource };
 
     this.registerOutputs({ user: this.user, publicKey: this.adminKey.publicKey });
   }
@@ -118,7 +131,7 @@ export class EsxiCluster extends pulumi.ComponentResource {
     return new Machine(
       name,
       {
-        placement: { ...host, networkId: this.networkId, template: this.template },
+        placement: { ...host, folder: this.folder, networkId: this.networkId, template: this.template },
         size: group,
         wanted: this.wanted(node, group),
         after: opts.after,

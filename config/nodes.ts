@@ -12,7 +12,11 @@ export interface PlacedNode extends NodeConfig {
 }
 
 /** Every machine of the stack. */
-export function placedNodes({ frontend, controlPlane, workers }: StackConfig): PlacedNode[] {
+export function placedNodes({
+  frontend,
+  controlPlane,
+  workers,
+}: Pick<StackConfig, "frontend" | "controlPlane" | "workers">): PlacedNode[] {
   const place = (group: string, { nodes }: Group) =>
     Object.entries(nodes).map(([name, node]) => ({ ...node, name, path: `${group}.nodes.${name}` }));
   return [

@@ -14,15 +14,17 @@ export type Disturbance = "restarted" | "replaced";
 
 /** What a stack holds before a run changes anything. Without one, everything is new. */
 export interface Past {
-  /** Machines by name. */
+  /** Machines by name. One of which the last run did not come to say how it is has only a virtual machine. */
   machines: ReadonlyMap<string, PastMachine>;
+  /** UUIDs of the virtual machines, by name. */
+  virtualMachines: ReadonlyMap<string, string>;
   /** Names of the machines that are masters. */
   masters: ReadonlySet<string>;
   /** kubeadm's configuration with which the cluster was founded. */
   founded?: string;
 }
 
-export const nothingYet: Past = { machines: new Map(), masters: new Set() };
+export const nothingYet: Past = { machines: new Map(), virtualMachines: new Map(), masters: new Set() };
 
 /** A resource in a state. */
 export interface StateRecord {
@@ -46,16 +48,16 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   const machines = new Map<string, PastMachine>();
   const masters = new Set<string>();
   // A machine that was lost has left its component behind: its virtual machine tells.
-  const existing = new Set<string>();
+  const virtualMachines = new Map<string, string>();
   let founded: string | undefined;
-  for (const [urn, { type }] of Object.entries(resources)) {
+  for (const [urn, { type, outputs }] of Object.entries(resources)) {
     if (type === recorded.virtualMachine) {
-      existing.add(nameOf(urn));
+      virtualMachines.set(nameOf(urn), String(outputs.uuid));
     }
   }
   for (const [urn, { type, outputs }] of Object.entries(resources)) {
     const name = nameOf(urn);
-    if (type === recorded.machine && existing.has(name) && isPastMachine(outputs.made)) {
+    if (type === recorded.machine && virtualMachines.has(name) && isPastMachine(outputs.made)) {
       machines.set(name, outputs.made);
       if (urn.includes(`${recorded.controlPlane}$`)) {
         masters.add(name);
@@ -66,7 +68,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
       founded = texts.CONFIG;
     }
   }
-  return { machines, masters, founded };
+  return { machines, virtualMachines, masters, founded };
 }
 
 function nameOf(urn: string): string {

@@ -5,7 +5,7 @@ import { networkProblems } from "./network-problems";
 import { placedNodes, type PlacedNode } from "./nodes";
 import { routeProblems } from "../routes/problems";
 import type { Problem } from "./problem";
-import type { StackConfig } from "./schema";
+import type { NodeConfig, StackConfig } from "./schema";
 import { sourceProblems } from "./source-problems";
 import { valuesProblems } from "./values-problems";
 
@@ -65,15 +65,30 @@ function highAvailabilityProblems({ controlPlane, hosts }: StackConfig): Problem
       },
     ];
   }
-  const used = new Set(masters.map(({ host }) => host));
-  if (used.size === 1 && Object.keys(hosts).length > 1) {
-    return [
-      {
-        path,
-        got: `every master on ${[...used].join("")}`,
-        expected: "masters spread over several hosts, or controlPlane.allowNonHa: true",
-      },
-    ];
+  return spreadProblems(masters, Object.keys(hosts).length);
+}
+
+/** One host of two always holds the majority of an odd number; of three and more, none has to. */
+function spreadProblems(masters: NodeConfig[], hosts: number): Problem[] {
+  const on = new Map<string, number>();
+  for (const { host } of masters) {
+    on.set(host, (on.get(host) ?? 0) + 1);
   }
-  return [];
+  const survivable = Math.floor((masters.length - 1) / 2);
+  const most = hosts > 2 ? survivable : masters.length - 1;
+  return [...on].flatMap(([host, count]) =>
+    count <= most
+      ? []
+      : [
+          {
+            path: "controlPlane.nodes",
+            got: `${String(count)} of ${String(masters.length)} masters on ${host}`,
+            expected:
+              (hosts > 2
+                ? `at most ${String(most)} on one host, because etcd needs a majority to survive the loss of any host`
+                : "masters on two hosts or more, because etcd does not survive the loss of all its members") +
+              "; controlPlane.allowNonHa: true accepts a stack that is not highly available",
+          },
+        ],
+  );
 }

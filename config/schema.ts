@@ -107,6 +107,16 @@ export const stackConfig = z.strictObject({
     datacenter: text,
     /** Accept a certificate that no known authority signed. Default false. */
     allowUnverifiedSsl: z.boolean().default(false),
+    /**
+     * Folder for the machines of this stack and no others: a path below the datacenter's machines, such as `Kubernetes/lab`. What is
+     * missing of it is made. Default `esxi-k8s/<stack>`.
+     */
+    folder: z
+      .string()
+      .regex(/^[\w(][\w .()-]*(\/[\w(][\w .()-]*)*$/, {
+        error: "a path of folders such as Kubernetes/lab, of letters, digits, spaces and -_.()",
+      })
+      .optional(),
   }),
 
   /** Password of `vcenter.user`; set with `pulumi config set --secret`. */
@@ -227,7 +237,10 @@ export const stackConfig = z.strictObject({
       }),
     ),
     generation,
-    /** Accept one, two or another even number of masters: a stack that does not survive what HA promises. */
+    /**
+     * Accept a stack that does not survive what HA promises: one, two or another even number of masters, all of them on one host, or more
+     * than a minority of them on one of three hosts.
+     */
     allowNonHa: z.boolean().default(false),
     /** Pulumi refuses to delete a protected machine, and so to replace it. Default true. */
     protect: z.boolean().default(true),

@@ -11,6 +11,8 @@ import { steps, type Role } from "./steps";
 
 /** Where a machine is cloned from and to. */
 export interface Placement {
+  /** The stack's own, with which the machine goes at the end. */
+  folder: { path: string; resource: pulumi.Resource };
   resourcePoolId: pulumi.Input<string>;
   hostSystemId: pulumi.Input<string>;
   datastoreId: pulumi.Input<string>;
@@ -109,6 +111,7 @@ export class Machine extends pulumi.ComponentResource {
       name,
       {
         name,
+        folder: placement.folder.path,
         resourcePoolId: placement.resourcePoolId,
         hostSystemId: placement.hostSystemId,
         datastoreId: placement.datastoreId,
@@ -137,10 +140,13 @@ export class Machine extends pulumi.ComponentResource {
         },
         // Whether the guest is up is asked over SSH, with the address that the configuration gave it.
         waitForGuestNetTimeout: 0,
+        // Minutes that a guest has to shut down before the plug is pulled: one that hangs never does.
+        shutdownWaitTimeout: 1,
       },
       {
         parent: this,
-        dependsOn: args.after,
+        dependsOn: [placement.folder.resource, ...(args.after ?? [])],
+        deletedWith: placement.folder.resource,
         protect: args.protect,
         additionalSecretOutputs: ["extraConfig"],
         // A machine keeps what its template gave it, and cloud-init reads its part once, at the first boot: a rebuilt

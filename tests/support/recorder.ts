@@ -193,6 +193,11 @@ function readLine(name: string, line: string, stdin: unknown): ReadStep {
   };
 }
 
+/** The commands of a recording that issue certificates. */
+export function issuing(recording: Recording): Declared[] {
+  return recording.ofType("command:local:Command").filter(({ inputs }) => inputs.create === "node pki/issue.mjs");
+}
+
 /** The steps of a recording that run when they are declared; that by which a machine gets them is none. */
 export function stepsOf(recording: Recording): Declared[] {
   return recording
@@ -279,7 +284,7 @@ const computed: Record<
   "random:index/randomId:RandomId": (name) => ({ hex: randomBytes(name).toString("hex").slice(0, 16) }),
   "random:index/randomPassword:RandomPassword": (name) => ({ result: randomText(name), bcryptHash: bcryptHash(name) }),
   "command:local:Command": async (name, { certificateDays }) => ({
-    stdout: JSON.stringify(await issuedCertificate(name, certificateDays)),
+    stdout: name.endsWith("-folder") ? "" : JSON.stringify(await issuedCertificate(name, certificateDays)),
     stderr: "",
   }),
   "command:remote:Command": (name) => ({

@@ -8,6 +8,7 @@ import { readYaml, validConfig, vary, type RawConfig } from "../../support/confi
 import {
   consulTokenOf,
   issuedCertificate,
+  issuing,
   kubeconfigText,
   readStep,
   recordOnce,
@@ -425,7 +426,7 @@ describe("a certificate of one's own", () => {
       type: "kubernetes.io/tls",
       stringData: { "tls.crt": own.certificate, "tls.key": own.key },
     });
-    expect(names(recording.ofType("local:Command")).sort()).toEqual(["authority-certificate", "consul-certificate"]);
+    expect(names(issuing(recording)).sort()).toEqual(["authority-certificate", "consul-certificate"]);
     const clear = recording.resources.filter(({ inputs, secrets }) => {
       const open = Object.entries(inputs).filter(([key]) => !secrets.includes(key));
       return JSON.stringify(open).includes(own.key.split("\n")[1] ?? "");
@@ -598,7 +599,7 @@ describe("the end of a certificate", () => {
 });
 
 test("another command line issues nothing anew", async () => {
-  const commands = (await runProgram(validConfig())).ofType("command:local:Command");
+  const commands = issuing(await runProgram(validConfig()));
   expect(commands.length).toBeGreaterThan(2);
   for (const { name, ignoreChanges } of commands) {
     expect(ignoreChanges, name).toContain("create");

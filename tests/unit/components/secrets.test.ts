@@ -7,6 +7,7 @@ import {
   consulTokenOf,
   hostKeySeed,
   issuedCertificate,
+  issuing,
   kubeconfigText,
   randomBytes,
   randomText,
@@ -227,7 +228,7 @@ describe("marks", () => {
   });
 
   test("what the commands that issue certificates read and print, which is not logged either", () => {
-    const commands = recorded().ofType("command:local:Command");
+    const commands = issuing(recorded());
     expect(commands.map(({ name }) => name).sort()).toEqual([...issued.keys()].sort());
     for (const { name, inputs, additionalSecretOutputs } of commands) {
       expect(additionalSecretOutputs, name).toEqual(expect.arrayContaining(["stdin", "stdout"]));
