@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help preflight up preview review changed due deploy drift down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation lint crds review-previews bench
+.PHONY: help preflight up preview review changed due deploy drift down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy lint crds review-previews bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -63,6 +63,7 @@ drift: preflight node_modules ## what differs from what was deployed; written to
 
 down: node_modules ## destroy the stack's machines
 	$(LAB)
+	$(IN) tools/free-lock $(STACK)
 	$(IN) pulumi destroy $(YES) --stack $(STACK)
 
 kubeconfig: node_modules ## the administrator's kubeconfig to where kubectl looks, or OUT=FILE; of the lab to standard output (OUT=-)
@@ -100,6 +101,9 @@ test-e2e: ## end-to-end tests on a simulated lab of their own
 
 test-creation: ## a cluster from nothing, RUNS times, from case FROM of SEED on; results in artifacts/creation.jsonl
 	node tests/run.mjs creation
+
+test-destroy: ## destroys whatever an interrupted run left, RUNS times as test-creation; results in artifacts/destroy.jsonl
+	node tests/run.mjs destroy
 
 lint: ## types, ESLint, Prettier, shellcheck, actionlint
 	node tests/run.mjs lint

@@ -1,4 +1,4 @@
-// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [charts] [e2e] [creation]
+// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [charts] [e2e] [creation] [destroy]
 // A suite that could not run at all counts as failed; nothing is ever skipped.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -76,6 +76,9 @@ const suites = {
   // Longer ones, each by a target of its own: SEED, FROM and RUNS say which cases.
   creation: () => {
     if (check("the tool chain, packages and images, and the browser", prepared)) vitest("long", "creation");
+  },
+  destroy: () => {
+    if (check("the tool chain, packages and images, and the browser", prepared)) vitest("long", "destroy");
   },
 };
 

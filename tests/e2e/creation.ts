@@ -1,7 +1,18 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { reviewsFirstCreation } from "./reviews";
-import { attempt, inventory, killUpAfter, machines, run, seeProcesses, temporaryFile } from "./support/lab";
+import {
+  attempt,
+  containers,
+  folders,
+  inventory,
+  killUpAfter,
+  killUpWhileCloning,
+  machines,
+  run,
+  seeProcesses,
+  temporaryFile,
+} from "./support/lab";
 
 /** What `make up` printed, and the arguments of every process that was seen while it worked. */
 export const printed: string[] = [];
@@ -60,10 +71,16 @@ export function describeCreation(): void {
 
   it("is reviewed before anything exists", reviewsFirstCreation);
 
-  it("converges after it was killed in the middle of the masters' joins and of a Helm release", async () => {
+  it("converges after it was killed in the middle of clones, of the masters' joins and of a Helm release", async () => {
+    const left = await killUpWhileCloning();
+    expect(left).not.toEqual([]);
     // kubeadm needs about 15 s for a master: this is when its etcd member is being taken in.
     const seeing = seeProcesses(processes);
-    printed.push(await killUpAfter(/master-2-join creating/, 5));
+    const second = await killUpAfter(/master-2-join creating/, 5);
+    for (const name of left) {
+      expect(second).toContain(`removed esxi-k8s/sim/${name}, which an interrupted run had left`);
+    }
+    printed.push(second);
     // And in the middle of a Helm release, which Helm will call pending.
     printed.push(await killUpAfter(/Release consul creating/, 2));
     const again = await attempt("make", ["--no-print-directory", "up"]);
@@ -72,7 +89,14 @@ export function describeCreation(): void {
     expect(again, again.stderr).toMatchObject({ code: 0 });
   });
 
-  it("puts every machine on the host that the configuration names", async () => {
+  it("has every machine once, on the host that the configuration names, in the stack's folder", async () => {
     expect(await inventory()).toEqual(machines);
+    expect(await containers()).toEqual(Object.keys(machines));
+    expect(await folders()).toBe("esxi-k8s\nesxi-k8s/sim");
+    for (const row of (await run("sim/vcenter", ["inventory"]))
+      .split("\n")
+      .filter((line) => !/ template /.test(line))) {
+      expect(row).toMatch(/ (esxi-k8s\/sim|FOLDER)$/);
+    }
   });
 }

@@ -2,38 +2,14 @@ import { readFile, readdir } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { shellWord } from "../../render/step";
 import { ask, consul, domain, editor, route, status, store, traefikPods, unroute } from "./support/client";
-import { attempt, changedConfiguration, eventually, make, onMachine, pulumi, temporaryFile } from "./support/lab";
-
-interface Resource {
-  urn: string;
-  dependencies?: string[];
-  propertyDependencies?: Record<string, string[]>;
-}
+import { attempt, changedConfiguration, eventually, forget, make, onMachine, pulumi, temporaryFile } from "./support/lab";
 
 interface Exported {
-  deployment: { resources: Resource[] };
+  deployment: { resources: { urn: string }[] };
 }
 
 const exported = async () => JSON.parse(await pulumi("stack", "export")) as Exported;
 const isNamed = (urn: string, ...names: string[]) => names.some((name) => urn.endsWith(`::${name}`));
-
-/** Takes resources out of the state, as if they had never been recorded. */
-async function forget(...names: string[]): Promise<void> {
-  const state = await exported();
-  const others = (urns: string[] = []) => urns.filter((urn) => !isNamed(urn, ...names));
-  const resources = state.deployment.resources
-    .filter(({ urn }) => !isNamed(urn, ...names))
-    .map((resource) => ({
-      ...resource,
-      dependencies: others(resource.dependencies),
-      propertyDependencies: Object.fromEntries(
-        Object.entries(resource.propertyDependencies ?? {}).map(([property, urns]) => [property, others(urns)]),
-      ),
-    }));
-  expect(resources).toHaveLength(state.deployment.resources.length - names.length);
-  const file = await temporaryFile(JSON.stringify({ ...state, deployment: { ...state.deployment, resources } }));
-  await pulumi("stack", "import", "--file", file);
-}
 
 /** Another port of the workers, so that a text of the frontend changes. */
 const otherPort = () =>
@@ -91,7 +67,7 @@ export function describeRuns(): void {
   });
 
   it("takes over objects that an interrupted run made and could not record", async () => {
-    await forget("control-plane-flannel-daemon", "demo-application", "demo-ingress");
+    await forget("::control-plane-flannel-daemon", "::demo-application", "::demo-ingress");
     // The configuration goes back in the same run.
     expect(await make("up")).toContain("+ 3 created");
   });

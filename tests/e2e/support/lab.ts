@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -96,7 +97,7 @@ export const pulumi = (...args: string[]): Promise<string> =>
   api.calmly(() => inLab("pulumi", ...args, "--stack", "sim"));
 
 /** A question whose answer stays as it is: asked once, and again only if that failed. */
-function once<T>(ask: () => Promise<T>): () => Promise<T> {
+function answeredOnce<T>(ask: () => Promise<T>): () => Promise<T> {
   let answer: Promise<T> | undefined;
   return () =>
     (answer ??= ask().catch((error: unknown) => {
@@ -106,7 +107,7 @@ function once<T>(ask: () => Promise<T>): () => Promise<T> {
 }
 
 /** The stack's outputs: no later `pulumi up` changes one. */
-const outputs = once(
+const outputs = answeredOnce(
   async () =>
     JSON.parse(await inLab("pulumi", "stack", "output", "--json", "--show-secrets", "--stack", "sim")) as Record<
       string,
@@ -126,7 +127,7 @@ export const kubectl = async (...args: string[]): Promise<string> => {
   const file = await kubeconfig();
   return api.calmly(() => inLab("kubectl", "--kubeconfig", file, ...args));
 };
-const kubeconfig = once(async () => temporaryFile(await output("kubeconfig")));
+const kubeconfig = answeredOnce(async () => temporaryFile(await output("kubeconfig")));
 
 /** An operator at vCenter: switches a virtual machine. */
 export const power = (name: string, state: "on" | "off"): Promise<string> => run("sim/vcenter", ["power", name, state]);
@@ -169,7 +170,7 @@ export async function ssh(name: string, line: string): Promise<string[]> {
     `sudo bash -c ${shellWord(line)}`,
   ];
 }
-const sshFiles = once(async () => ({
+const sshFiles = answeredOnce(async () => ({
   key: await temporaryFile(`${await output("sshPrivateKey")}\n`),
   knownHosts: await temporaryFile(`${await output("sshKnownHosts")}\n`),
 }));
@@ -193,34 +194,113 @@ export async function eventually<T>(seconds: number, ask: () => T | Promise<T>):
   }
 }
 
+/** `make up` as a group of processes of its own, and what it has printed so far. */
+function startUp() {
+  const child = spawn("make", ["--no-print-directory", "up"], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const up = {
+    printed: "",
+    ended: false,
+    closed: once(child, "close").then(() => void (up.ended = true)),
+    read: (see: () => void) => {
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.on("data", (chunk: Buffer) => {
+          up.printed += chunk.toString();
+          see();
+        });
+      }
+    },
+    /** Kills everything that it started, hard. */
+    kill: () => process.kill(-(child.pid as number), "SIGKILL"),
+  };
+  return up;
+}
+
 /**
- * Starts `make up` and kills everything it started, hard, some seconds after its output matches.
+ * Starts `make up` and kills it some seconds after its output matches.
  * @returns what it printed until then
  */
-export function killUpAfter(pattern: RegExp, seconds: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn("make", ["--no-print-directory", "up"], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
-    let printed = "";
-    let killed = false;
-    const read = (chunk: Buffer) => {
-      printed += chunk.toString();
-      if (!killed && pattern.test(printed) && child.pid !== undefined) {
-        killed = true;
-        const group = -child.pid;
-        setTimeout(() => process.kill(group, "SIGKILL"), seconds * 1000);
-      }
-    };
-    child.stdout.on("data", read);
-    child.stderr.on("data", read);
-    child.on("close", () => {
-      if (killed) {
-        resolve(printed);
-      } else {
-        reject(new Error(`make up ended before it printed ${String(pattern)}\n${printed}`));
-      }
-    });
+export async function killUpAfter(pattern: RegExp, seconds: number): Promise<string> {
+  const up = startUp();
+  let killed = false;
+  up.read(() => {
+    if (!killed && pattern.test(up.printed)) {
+      killed = true;
+      setTimeout(up.kill, seconds * 1000);
+    }
   });
+  await up.closed;
+  if (!killed) {
+    throw new Error(`make up ended before it printed ${String(pattern)}\n${up.printed}`);
+  }
+  return up.printed;
 }
+
+/**
+ * Starts `make up` and kills it as soon as vCenter has one of the stack's machines.
+ * @returns the names of the machines that it left and could not record
+ */
+export async function killUpWhileCloning(): Promise<string[]> {
+  const up = startUp();
+  up.read(() => undefined);
+  const before = Object.keys(await inventory());
+  while (Object.keys(await inventory()).every((name) => before.includes(name))) {
+    if (up.ended) {
+      throw new Error(`make up ended without a machine\n${up.printed}`);
+    }
+  }
+  up.kill();
+  await up.closed;
+  const state = await inLab("pulumi", "stack", "export", "--stack", "sim");
+  const recorded = (name: string) => state.includes(`vsphere:index/virtualMachine:VirtualMachine::${name}"`);
+  return Object.keys(await inventory()).filter((name) => !recorded(name));
+}
+
+/** The stack's machines that have a container, once for each. */
+export async function containers(): Promise<string[]> {
+  const line = "source sim/lab.sh && lab_docker ps --all --format '{{.Names}}'";
+  const names = (await run("bash", ["-c", line])).split("\n");
+  return names
+    .flatMap((name) => Object.keys(machines).filter((machine) => name.startsWith(`vcsim-${machine}-`)))
+    .sort();
+}
+
+/** What happens to a machine behind everybody's back: its guest hangs, or it loses its network. */
+export const afflict = {
+  hang: (name: string) => docker("pause", name),
+  isolate: (name: string) => docker('network disconnect --force "$LAB_NETWORK"', name),
+};
+const docker = (command: string, name: string) =>
+  run("bash", [
+    "-c",
+    `source sim/lab.sh && lab_docker ${command} "$(lab_docker ps --all --quiet --filter name=vcsim-${name}-)"`,
+  ]);
+
+/** Takes resources out of the state, by the ends of their URNs, as if they had never been recorded. */
+export async function forget(...ends: string[]): Promise<void> {
+  const isNamed = (urn: string) => ends.some((end) => urn.endsWith(end));
+  const state = JSON.parse(await pulumi("stack", "export")) as { deployment: { resources: Resource[] } };
+  const others = (urns: string[] = []) => urns.filter((urn) => !isNamed(urn));
+  const resources = state.deployment.resources
+    .filter(({ urn }) => !isNamed(urn))
+    .map((resource) => ({
+      ...resource,
+      dependencies: others(resource.dependencies),
+      propertyDependencies: Object.fromEntries(
+        Object.entries(resource.propertyDependencies ?? {}).map(([property, urns]) => [property, others(urns)]),
+      ),
+    }));
+  expect(resources).toHaveLength(state.deployment.resources.length - ends.length);
+  const file = await temporaryFile(JSON.stringify({ ...state, deployment: { ...state.deployment, resources } }));
+  await pulumi("stack", "import", "--file", file);
+}
+interface Resource {
+  urn: string;
+  dependencies?: string[];
+  propertyDependencies?: Record<string, string[]>;
+}
+
+/** Paths of the folders that vCenter has for machines. */
+export const folders = (): Promise<string> => run("sim/vcenter", ["folders"]);
 
 /** Collects the command lines of all processes, several times a second, until it is told to stop. */
 export function seeProcesses(seen: Set<string>): { stop: () => Promise<void> } {

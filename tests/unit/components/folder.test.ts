@@ -59,7 +59,9 @@ describe("the folder of a new stack", () => {
 });
 
 describe("the folder of a stack that has all its machines", () => {
-  const recorded = recordOnce(vary(validConfig(), { vcenter: { folder: "Kubernetes/lab" } }), { state: holding(names) });
+  const recorded = recordOnce(vary(validConfig(), { vcenter: { folder: "Kubernetes/lab" } }), {
+    state: holding(names),
+  });
 
   test("is where the configuration says", () => {
     const { stdin } = recorded().get("command:local:Command", "esxi-folder").inputs;
