@@ -58,6 +58,7 @@ export class EsxiCluster extends pulumi.ComponentResource {
     this.hosts = mapValues(config.hosts, (host) => {
       const found = vsphere.getHostOutput({ name: literal(host.name), datacenterId }, lookup);
       return {
+        place: `${host.name}, ${host.datastore}`,
         hostSystemId: found.id,
         resourcePoolId: found.resourcePoolId,
         datastoreId: vsphere.getDatastoreOutput({ name: literal(host.datastore), datacenterId }, lookup).id,
@@ -93,9 +94,10 @@ export class EsxiCluster extends pulumi.ComponentResource {
 
   /** What a machine is to be. */
   private wanted(node: NodeConfig, group: Group): PastMachine {
-    const { host, address } = node;
+    const { address } = node;
     const { cpus, memoryMiB } = group;
-    return { host, address, cpus, memoryMiB, generation: `${String(group.generation)}.${String(node.generation)}` };
+    const place = this.hosts[node.host]?.place ?? "";
+    return { place, address, cpus, memoryMiB, generation: `${String(group.generation)}.${String(node.generation)}` };
   }
 
   /** What this run does to a machine that exists, so that it is away for a while. */
@@ -104,7 +106,7 @@ export class EsxiCluster extends pulumi.ComponentResource {
     const made = this.past.machines.get(name);
     const differs = (...properties: (keyof PastMachine)[]) =>
       made !== undefined && properties.some((property) => made[property] !== wanted[property]);
-    if (differs("address", "generation", "host")) {
+    if (differs("address", "generation", "place")) {
       return "replaced";
     }
     return differs("cpus", "memoryMiB") ? "restarted" : undefined;
@@ -128,10 +130,18 @@ export class EsxiCluster extends pulumi.ComponentResource {
     if (!host) {
       throw new Error(`machine ${name}: no host ${node.host}`);
     }
+    const was = this.past.machines.get(name)?.place;
+    // A run that was interrupted may not have come to say where a machine is.
+    const elsewhere = this.past.virtualMachines.has(name) && was !== host.place;
+    if (elsewhere && was !== undefined) {
+      void pulumi.log.info(
+        `${name} is to be on ${host.place} instead of ${was}: unless it is there already, it is rebuilt`,
+      );
+    }
     return new Machine(
       name,
       {
-        placement: { ...host, folder: this.folder, networkId: this.networkId, template: this.template },
+        placement: { ...host, elsewhere, folder: this.folder, networkId: this.networkId, template: this.template },
         size: group,
         wanted: this.wanted(node, group),
         after: opts.after,
@@ -154,6 +164,7 @@ function literal(name: string): string {
 }
 
 interface HostIds {
+  place: string;
   hostSystemId: pulumi.Output<string>;
   resourcePoolId: pulumi.Output<string>;
   datastoreId: pulumi.Output<string>;

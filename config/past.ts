@@ -1,8 +1,8 @@
 /** A machine that the stack has made, as it was when it was last changed. */
 export interface PastMachine {
   address: string;
-  /** Key of `hosts`. */
-  host: string;
+  /** The host and its datastore, as the configuration had them. */
+  place: string;
   cpus: number;
   memoryMiB: number;
   /** Those of the group and of the machine, such as `2.1`. */

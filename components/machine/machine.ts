@@ -11,6 +11,8 @@ import { steps, type Role } from "./steps";
 
 /** Where a machine is cloned from and to. */
 export interface Placement {
+  /** Whether a machine that exists is to be elsewhere. */
+  elsewhere: boolean;
   /** The stack's own, with which the machine goes at the end. */
   folder: { path: string; resource: pulumi.Resource };
   resourcePoolId: pulumi.Input<string>;
@@ -23,7 +25,7 @@ export interface Placement {
 export interface MachineArgs {
   placement: Placement;
   size: MachineSize;
-  /** As it is to be; another address or generation replaces the machine. */
+  /** As it is to be; another address, place or generation replaces the machine. */
   wanted: PastMachine;
   /** At work before this machine may be made, changed or replaced. */
   after?: pulumi.Resource[];
@@ -160,7 +162,12 @@ export class Machine extends pulumi.ComponentResource {
           "scsiType",
           "networkInterfaces[0].adapterType",
           "annotation",
+          // vSphere HA, DRS and people move machines, and a host that was away has another id: as long as the configuration says
+          // what it said, a machine is where it is.
+          ...(placement.elsewhere ? [] : ["hostSystemId", "resourcePoolId", "datastoreId"]),
         ],
+        // Moving it while it runs takes a licence and networks for vMotion; one that somebody has moved already is left alone.
+        replaceOnChanges: ["hostSystemId", "datastoreId"],
         replacementTrigger: `${address}, generation ${generation}`,
         // The name and the address are free only when the old machine is gone.
         deleteBeforeReplace: true,

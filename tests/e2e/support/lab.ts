@@ -250,9 +250,13 @@ export async function killUpWhileCloning(): Promise<string[]> {
   }
   up.kill();
   await up.closed;
-  const state = await inLab("pulumi", "stack", "export", "--stack", "sim");
-  const recorded = (name: string) => state.includes(`vsphere:index/virtualMachine:VirtualMachine::${name}"`);
-  return Object.keys(await inventory()).filter((name) => !recorded(name));
+  const state = JSON.parse(await inLab("pulumi", "stack", "export", "--stack", "sim")) as {
+    deployment: { resources: Resource[] };
+  };
+  const recorded = state.deployment.resources.map(({ urn }) => urn);
+  return Object.keys(await inventory()).filter(
+    (name) => !recorded.some((urn) => urn.endsWith(`VirtualMachine::${name}`)),
+  );
 }
 
 /** The stack's machines that have a container, once for each. */
