@@ -65,17 +65,19 @@ function highAvailabilityProblems({ controlPlane, hosts }: StackConfig): Problem
       },
     ];
   }
-  return spreadProblems(masters, Object.keys(hosts).length);
+  return spreadProblems(masters, hosts);
 }
 
 /** One host of two always holds the majority of an odd number; of three and more, none has to. */
-function spreadProblems(masters: NodeConfig[], hosts: number): Problem[] {
+function spreadProblems(masters: NodeConfig[], hosts: StackConfig["hosts"]): Problem[] {
   const on = new Map<string, number>();
   for (const { host } of masters) {
-    on.set(host, (on.get(host) ?? 0) + 1);
+    // Several keys may be one host with several datastores.
+    const name = hosts[host]?.name ?? host;
+    on.set(name, (on.get(name) ?? 0) + 1);
   }
-  const survivable = Math.floor((masters.length - 1) / 2);
-  const most = hosts > 2 ? survivable : masters.length - 1;
+  const several = new Set(Object.values(hosts).map(({ name }) => name)).size > 2;
+  const most = several ? Math.floor((masters.length - 1) / 2) : masters.length - 1;
   return [...on].flatMap(([host, count]) =>
     count <= most
       ? []
@@ -84,7 +86,7 @@ function spreadProblems(masters: NodeConfig[], hosts: number): Problem[] {
             path: "controlPlane.nodes",
             got: `${String(count)} of ${String(masters.length)} masters on ${host}`,
             expected:
-              (hosts > 2
+              (several
                 ? `at most ${String(most)} on one host, because etcd needs a majority to survive the loss of any host`
                 : "masters on two hosts or more, because etcd does not survive the loss of all its members") +
               "; controlPlane.allowNonHa: true accepts a stack that is not highly available",

@@ -5,6 +5,7 @@ import { Agent, request } from "node:https";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
+import { URL } from "node:url";
 import { XMLParser } from "fast-xml-parser";
 
 const parser = new XMLParser({ ignoreAttributes: false, attributeNamePrefix: "@", parseTagValue: false });
@@ -53,7 +54,9 @@ class VCenter {
       await this.call(this.content.sessionManager, "Login", { userName: user, password });
     } catch (error) {
       if (error.kind === "InvalidLogin") {
-        throw new Error(`vCenter at ${this.url.host} refuses ${user}: correct vcenter.user or vcenterPassword`);
+        throw new Error(`vCenter at ${this.url.host} refuses ${user}: correct vcenter.user or vcenterPassword`, {
+          cause: error,
+        });
       }
       throw error;
     }
@@ -100,7 +103,9 @@ class VCenter {
       const advice = /CERT|SIGNATURE|ALTNAME/.test(error.code)
         ? "have this computer trust the authority of its certificate, or set vcenter.allowUnverifiedSsl: true"
         : "make it answer, or correct vcenter.server";
-      throw new Error(`cannot talk to vCenter at ${this.url.host}: ${error.message || error.code}; ${advice}`);
+      throw new Error(`cannot talk to vCenter at ${this.url.host}: ${error.message || error.code}; ${advice}`, {
+        cause: error,
+      });
     }
   }
 

@@ -26,7 +26,7 @@ async function ready(vcenter) {
   const root = await rootFolder(vcenter);
   const known = before && JSON.parse(before);
   const own = known && (await vcenter.properties(reference("Folder", known.folder), "name"));
-  const { folder, parents } = own ? await unchanged(vcenter, root, known) : await made(vcenter, root);
+  const { folder, parents } = own ? await unchanged(vcenter, known) : await made(vcenter, root);
   await freeNames(vcenter, root, folder);
   console.log(JSON.stringify({ folder: folder.id, parents }));
 }
@@ -40,7 +40,7 @@ async function rootFolder(vcenter) {
 }
 
 /** The folder that the stack has already. */
-async function unchanged(vcenter, root, { folder: id, parents }) {
+async function unchanged(vcenter, { folder: id, parents }) {
   const folder = reference("Folder", id);
   const path = await vcenter.path(folder);
   if (path !== settings.folder) {
@@ -89,7 +89,10 @@ async function makeFolder(vcenter, parent, name) {
     // Another stack was faster.
     const found = error instanceof Fault && error.kind === "DuplicateName" && (await vcenter.child(parent, name));
     if (!found) {
-      throw error;
+      throw new Error(
+        `cannot make the folder ${name} in ${(await vcenter.path(parent)) || "the datacenter"}: ${error.message}`,
+        { cause: error },
+      );
     }
     return found;
   }
@@ -106,35 +109,35 @@ async function freeNames(vcenter, root, folder) {
     await vcenter.now(),
   );
   if (reasons.length > 0) {
-    throw new Error(`${reasons.join("\n")}\nnothing was removed: do so, ${again}`);
+    throw new Error(`${reasons.join("\n")}\nnothing was changed: mend that, ${again}`);
   }
-  await Promise.all(
-    removable.map(async (machine) => {
-      await removeMachine(vcenter, machine);
-      console.error(`removed ${machine.path}, which an interrupted run had left`);
-    }),
-  );
+  await all(removable, async (machine) => {
+    await removeMachine(vcenter, machine);
+    console.error(`removed ${machine.path}, which an interrupted run had left`);
+  });
 }
 
 async function remove(vcenter) {
   const { folder: id, parents } = JSON.parse(before);
   const folder = reference("Folder", id);
   const machines = await machinesNamed(vcenter, await rootFolder(vcenter), folder, words(MACHINES));
-  await Promise.all(
-    machines
-      .filter(({ inFolder, template }) => inFolder && !template)
-      .map((machine) => removeMachine(vcenter, machine)),
+  await all(
+    machines.filter(({ inFolder, template }) => inFolder && !template),
+    (machine) => removeMachine(vcenter, machine),
   );
   for (const each of [id, ...[...parents].reverse()].map((one) => reference("Folder", one))) {
     const children = await childNames(vcenter, each);
     if (children === undefined) {
       continue;
     }
+    const path = await vcenter.path(each);
     if (children.length > 0) {
-      console.error(`the folder ${await vcenter.path(each)} stays, because it holds ${some(children)}`);
+      console.error(`the folder ${path} stays, because it holds ${some(children)}`);
       break;
     }
-    await vcenter.run(each, "Destroy_Task");
+    await vcenter.run(each, "Destroy_Task").catch((error) => {
+      throw new Error(`cannot remove the folder ${path}: ${error.message}`, { cause: error });
+    });
   }
   const elsewhere = machines.filter(({ inFolder }) => !inFolder);
   if (elsewhere.length > 0) {
@@ -166,7 +169,15 @@ async function machinesNamed(vcenter, root, folder, names) {
   );
 }
 
-async function removeMachine(vcenter, { self, powerState }) {
+/** Works on all at once and to the end, and fails with everything that failed. */
+async function all(things, work) {
+  const failures = (await Promise.allSettled(things.map(work))).flatMap(({ reason }) => reason?.message ?? []);
+  if (failures.length > 0) {
+    throw new Error(failures.join("\n"));
+  }
+}
+
+async function removeMachine(vcenter, { self, path, powerState }) {
   try {
     // There is nothing on it that a guest would have to save.
     if (powerState !== "poweredOff") {
@@ -176,7 +187,7 @@ async function removeMachine(vcenter, { self, powerState }) {
   } catch (error) {
     // Somebody else was faster.
     if (error.kind !== "ManagedObjectNotFound") {
-      throw error;
+      throw new Error(`cannot remove ${path}: ${error.message}`, { cause: error });
     }
   }
 }

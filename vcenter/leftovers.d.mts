@@ -1,5 +1,5 @@
 /** A machine in vCenter that has the name of one that is to be cloned. */
-export interface NamedMachine {
+interface NamedMachine {
   name: string;
   path: string;
   /** Whether it lies directly in the stack's folder. */

@@ -161,7 +161,7 @@ describe("the folder of a stack", () => {
       code: 1,
       stdout:
         "worker-2 cannot be cloned: a machine of this name is at worker-2, outside of the stack's folder; rename one of them\n" +
-        "nothing was removed: do so, then run pulumi up again",
+        "nothing was changed: mend that, then run pulumi up again",
     });
     expect(await machines()).toEqual(there);
   });

@@ -39,11 +39,11 @@ cases("destroy", async ({ choose, tell }) => {
     clean = await secondsOf(() => make("down"));
   }
   const fate = fc.constantFrom(...(Object.keys(fates) as (keyof typeof fates)[]));
-  const [seconds, fateOf] = choose(
+  const [killedAfter, fateOf] = choose(
     fc.tuple(fc.integer({ min: 0, max: 90 }), fc.record(Object.fromEntries(names.map((name) => [name, fate])))),
   );
-  tell({ seconds, ...fateOf, clean });
-  await killUpAfter(/VirtualMachine \S+ creating/, seconds);
+  tell({ killedAfter, ...fateOf, clean });
+  await killUpAfter(/VirtualMachine \S+ creating/, killedAfter);
   const there = Object.keys(await inventory());
   for (const name of there) {
     const befalls = fates[fateOf[name] ?? "well"];

@@ -57,6 +57,7 @@ export function stackFile(stack: string): { raw: RawConfig; encrypted: Set<strin
 
 /** A stack's file once its owner has filled in what is missing, and set the password. */
 export function filledIn(stack: string): RawConfig {
+  let count = 0;
   const fill = (value: unknown): unknown => {
     if (Array.isArray(value)) {
       return value.map(fill);
@@ -64,7 +65,7 @@ export function filledIn(stack: string): RawConfig {
     if (isObject(value)) {
       return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner)]));
     }
-    return typeof value === "string" ? value.replace(/^CHANGE-ME.*/, "filled-in") : value;
+    return typeof value === "string" ? value.replace(/^CHANGE-ME.*/, () => `filled-in-${count++}`) : value;
   };
   return { ...(fill(stackFile(stack).raw) as RawConfig), vcenterPassword: decryptedSecret };
 }

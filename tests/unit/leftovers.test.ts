@@ -1,5 +1,12 @@
-import { describe, expect, test } from "vitest";
-import { judge, type NamedMachine } from "../../vcenter/leftovers.mjs";
+import { beforeAll, describe, expect, test } from "vitest";
+
+const load = () => import("../../vcenter/leftovers.mjs");
+let judge: Awaited<ReturnType<typeof load>>["judge"];
+type NamedMachine = Parameters<typeof judge>[0][number];
+
+beforeAll(async () => {
+  ({ judge } = await load());
+});
 
 const now = new Date("2026-11-26T12:00:00Z");
 const leftover: NamedMachine = {

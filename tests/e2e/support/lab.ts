@@ -199,7 +199,7 @@ function startUp() {
   const child = spawn("make", ["--no-print-directory", "up"], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const up = {
     printed: "",
-    ended: false,
+    ended: false as boolean,
     closed: once(child, "close").then(() => void (up.ended = true)),
     read: (see: () => void) => {
       for (const stream of [child.stdout, child.stderr]) {
@@ -221,7 +221,7 @@ function startUp() {
  */
 export async function killUpAfter(pattern: RegExp, seconds: number): Promise<string> {
   const up = startUp();
-  let killed = false;
+  let killed = false as boolean;
   up.read(() => {
     if (!killed && pattern.test(up.printed)) {
       killed = true;
