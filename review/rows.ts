@@ -108,7 +108,7 @@ function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
     return action === "update" ? "changed" : undefined;
   }
   if (type === "command:local:Command" && (action === "update" || action === "replace")) {
-    return "issued";
+    return resource.after?.inputs?.create === "node pki/issue.mjs" ? "issued" : "run";
   }
   if (action === "update") {
     return isMachine(resource) && reasons.some((reason) => restarting.test(reason)) ? "restarted" : "changed";
