@@ -149,7 +149,13 @@ describe("nodes", () => {
       { stack: "sim" },
     );
     const isProtected = guarded.resources.filter((resource) => resource.protect).map(({ name }) => name);
-    expect(isProtected.sort()).toEqual(["master-1", "master-1-membership", "master-3", "master-3-membership"]);
+    expect(isProtected.sort()).toEqual([
+      "esxi-folder",
+      "master-1",
+      "master-1-membership",
+      "master-3",
+      "master-3-membership",
+    ]);
   });
 
   test("a change of their list is judged by the living cluster before any machine is touched", () => {

@@ -7,7 +7,12 @@ const inState = (type: string, outputs: StateRecord["outputs"]): Record<string, 
   [`urn:pulumi:test::esxi-k8s::${type}::worker-1`]: { type, outputs },
 });
 const vm = inState("vsphere:index/virtualMachine:VirtualMachine", { uuid: "uuid of worker-1" });
-const madeOn = (place: string) => ({ ...vm, ...inState("esxi-k8s:index:Machine", { made: { place } }) });
+const madeOn = (place: string) => ({
+  ...vm,
+  ...inState("esxi-k8s:index:Machine", {
+    made: { place, address: "10.20.0.31", cpus: 2, memoryMiB: 4096, generation: "0.0" },
+  }),
+});
 const place = ["hostSystemId", "resourcePoolId", "datastoreId"];
 
 describe("a machine that the configuration leaves where it was", () => {
