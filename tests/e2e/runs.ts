@@ -2,7 +2,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { shellWord } from "../../render/step";
 import { ask, consul, domain, editor, route, status, store, traefikPods, unroute } from "./support/client";
-import { attempt, changedConfiguration, eventually, forget, make, onMachine, pulumi, temporaryFile } from "./support/lab";
+import { attempt, changedConfiguration, eventually, forget, make, onMachine, pulumi } from "./support/lab";
 
 interface Exported {
   deployment: { resources: { urn: string }[] };
