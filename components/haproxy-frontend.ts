@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { parseNetwork } from "../config/addresses";
@@ -5,7 +6,7 @@ import type { LoadedConfig } from "../config";
 import { byName } from "../config/nodes";
 import { frontendAddress } from "../render/founding";
 import { haproxyConfig, mastersSshPort, type Backend } from "../render/haproxy";
-import { keepalivedConfig } from "../render/keepalived";
+import { keepalivedConfig, keepalivedUnit } from "../render/keepalived";
 import type { EsxiCluster } from "./esxi-cluster";
 import type { Machine } from "./machine/machine";
 
@@ -28,6 +29,8 @@ export interface HaproxyFrontendArgs {
 const installing = 900;
 const statsPort = 8404;
 const statsUser = "admin";
+/** Paths on that port where HAProxy answers to everybody. */
+const health = { alive: "/health", connected: "/health/servers" };
 
 /**
  * HAProxy in front and outside of the cluster, layer 4 only: 6443 to the API servers, 80 and 443 to the ingress
@@ -48,6 +51,8 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
   readonly configured: pulumi.Resource[];
 
   private readonly files: string;
+  /** What every machine of this stack, and none of another, says of itself. */
+  private readonly stack: pulumi.Output<string>;
 
   constructor(name: string, args: HaproxyFrontendArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:HaproxyFrontend", name, {}, opts);
@@ -58,6 +63,7 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
     );
     this.endpoint = frontendAddress(config);
     this.masters = { host: this.endpoint, port: mastersSshPort };
+    this.stack = esxi.adminKey.publicKey.apply((key) => createHash("sha256").update(key).digest("hex").slice(0, 16));
     this.statsUrl = `http://${this.endpoint}:${String(statsPort)}/stats`;
     // Letters and digits only: haproxy.cfg has no quoting that would need to be right.
     this.statsPassword = new random.RandomPassword(
@@ -72,12 +78,14 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
       ingressNodePorts: config.ingressNodePorts,
       proxyProtocol: args.proxyProtocol,
       stats: { port: statsPort, user: statsUser },
+      health,
     });
-    this.configured = this.machines.flatMap((machine) => {
+    this.configured = this.machines.flatMap((machine, index) => {
       const haproxy = machine.run(
         `${machine.machineName}-haproxy`,
         {
           script: "configure-haproxy",
+          parameters: { ...this.identification, AFTER: this.machines[index - 1]?.address ?? "" },
           texts: { CONFIG: text, FILES: this.files },
           stdin: this.statsPassword,
           timeoutSeconds: installing,
@@ -87,8 +95,7 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
       if (config.virtualAddress === undefined) {
         return [haproxy];
       }
-      const keepalived = this.shareVirtualAddress(machine, args.subnet, config.virtualAddress, config);
-      return [haproxy, keepalived];
+      return [haproxy, this.shareVirtualAddress(machine, args.subnet, config.virtualAddress, config, haproxy)];
     });
 
     this.registerOutputs({
@@ -99,29 +106,44 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
     });
   }
 
+  /** How steps tell HAProxy machines of this stack from everybody else. */
+  private get identification() {
+    return { HEALTH: `${String(statsPort)}${health.alive}`, STACK: this.stack };
+  }
+
+  /** @param haproxy done when the machine has something to serve */
   private shareVirtualAddress(
     machine: Machine,
     subnet: string,
     virtualAddress: string,
     { virtualRouterId }: LoadedConfig["frontend"],
+    haproxy: pulumi.Resource,
   ): pulumi.Resource {
-    const text = keepalivedConfig({
+    const peers = this.machines.filter((other) => other !== machine).map(({ address }) => address);
+    const url = (path: string) => `http://127.0.0.1:${String(statsPort)}${path}`;
+    const settings = {
       address: machine.address,
-      peers: this.machines.filter((other) => other !== machine).map(({ address }) => address),
+      peers,
       virtualAddress,
       prefix: parseNetwork(subnet).prefix,
       virtualRouterId,
       priority: 100 - this.machines.indexOf(machine),
-    });
+      health: { alive: url(health.alive), connected: url(health.connected) },
+    };
     return machine.run(
       `${machine.machineName}-keepalived`,
       {
         script: "configure-keepalived",
-        parameters: { ADDRESS: machine.address },
-        texts: { CONFIG: text, FILES: this.files },
+        parameters: {
+          ...this.identification,
+          ADDRESS: machine.address,
+          VIRTUAL_ADDRESS: virtualAddress,
+          PEERS: peers.join(" "),
+        },
+        texts: { CONFIG: keepalivedConfig(settings), UNIT: keepalivedUnit(settings), FILES: this.files },
         timeoutSeconds: installing,
       },
-      { parent: machine },
+      { parent: machine, dependsOn: [haproxy] },
     );
   }
 }

@@ -65,6 +65,6 @@ export function nodePackages({ kubernetes, packages }: Pick<StackConfig, "kubern
 
 /** What a HAProxy machine needs. */
 export function frontendPackages({ virtualAddress }: Pick<StackConfig["frontend"], "virtualAddress">): Package[] {
-  const names = virtualAddress === undefined ? ["haproxy"] : ["haproxy", "keepalived"];
+  const names = virtualAddress === undefined ? ["haproxy"] : ["haproxy", "keepalived", "iputils-arping"];
   return names.map((name) => ({ name, from: "distribution" }));
 }

@@ -17,6 +17,7 @@ const fullVersion = (example: string) => {
   return z.string(hint).regex(/^\d+\.\d+\.\d+$/, hint);
 };
 
+const routerIdHint = { error: "a whole number from 1 to 255" };
 const resolverHint = { error: "resolvers such as [192.0.2.1], without which CoreDNS does not start" };
 
 const machineSize = {
@@ -213,10 +214,13 @@ export const stackConfig = z.strictObject({
   frontend: z.strictObject({
     nodes: nodes.refine((n) => Object.keys(n).length > 0, { error: "at least one HAProxy machine" }),
     generation,
-    /** Address shared by VRRP. Required with more than one machine; with one, it keeps the endpoint for later. */
+    /**
+     * Address shared by VRRP. Required with more than one machine; with one, it keeps the endpoint for later. A machine's own address
+     * becomes the shared one when others take that machine's place: docs/runbooks/two-haproxies.md.
+     */
     virtualAddress: ipv4.optional(),
-    /** VRRP virtual router id, unique on the VLAN. Default 51. */
-    virtualRouterId: z.int().min(1).max(255).default(51),
+    /** VRRP virtual router id, of no other router on the VLAN. Default 51. */
+    virtualRouterId: z.int().min(1, routerIdHint).max(255, routerIdHint).default(51),
     /** Node ports of the ingress controller that 80 and 443 are passed to. */
     ingressNodePorts: z
       .strictObject({

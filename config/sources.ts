@@ -69,7 +69,7 @@ export const packages = z
           .optional(),
       })
       .prefault({}),
-    /** HAProxy, keepalived, conntrack and socat. Default: the sources that the template comes with; given, it takes their place. */
+    /** HAProxy, keepalived, arping, conntrack and socat. Default: the sources that the template comes with; given, it takes their place. */
     distribution: z
       .strictObject({
         url: webUrl,

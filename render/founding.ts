@@ -10,11 +10,6 @@ export function frontendAddress({ virtualAddress, nodes }: StackConfig["frontend
   return virtualAddress ?? byName({ nodes })[0]?.[1].address ?? "";
 }
 
-/** Every address that may end up in a client's URL; the API server's certificate covers them all. */
-export function frontendAddresses(frontend: StackConfig["frontend"]): string[] {
-  return [...new Set([frontendAddress(frontend), ...byName(frontend).map(([, { address }]) => address)])];
-}
-
 /**
  * kubeadm's configuration with which a cluster is founded.
  * @param stack names the cluster
@@ -27,9 +22,18 @@ export function foundingConfig(
 ): string {
   const { version, kubelet, kubeProxy, ignorePreflightErrors, apiServerCertSANs } = kubernetes;
   const { podCidr, serviceCidr } = network;
-  const certSANs = [...frontendAddresses(frontend), ...apiServerCertSANs];
   return initConfig(
-    { name: stack, version, endpoint: frontendAddress(frontend), certSANs, podCidr, serviceCidr, kubelet, kubeProxy },
+    {
+      name: stack,
+      version,
+      // kubeadm adds the endpoint to the names of the API's certificate; a machine's own address would make it one that cannot leave.
+      endpoint: frontendAddress(frontend),
+      certSANs: apiServerCertSANs,
+      podCidr,
+      serviceCidr,
+      kubelet,
+      kubeProxy,
+    },
     { ...master, ignorePreflightErrors },
   );
 }

@@ -14,6 +14,13 @@ export interface HaproxySettings {
   proxyProtocol: boolean;
   /** Login of the statistics page; its password is filled in on the machine. */
   stats: { port: number; user: string };
+  /** Paths on the statistics' port, for everybody. */
+  health: {
+    /** Says that this HAProxy lives, in which stack and with which configuration. */
+    alive: string;
+    /** Says whether any server can be reached from here. */
+    connected: string;
+  };
 }
 
 /** Port behind which any master that serves answers to SSH. */
@@ -22,9 +29,12 @@ export const mastersSshPort = 6022;
 /** Where on the machine the password of the statistics page is filled in: the rest is no secret, and a preview may show it. */
 const statsPassword = "@STATS_PASSWORD@";
 
+/** Likewise what the machine answers when it is asked whether it lives. */
+const healthAnswer = "@HEALTH_ANSWER@";
+
 /** haproxy.cfg of the frontend: layer 4 only, TLS ends at the API servers and at the ingress controller. */
 export function haproxyConfig(settings: HaproxySettings): string {
-  const { masters, workers, ingressNodePorts, proxyProtocol, stats } = settings;
+  const { masters, workers, ingressNodePorts, proxyProtocol, stats, health } = settings;
   // Asks whether a server is ready and sends no credential; clients verify the certificate themselves.
   const readyCheck = "check check-ssl verify none";
   const ingressCheck = `${proxyProtocol ? "check send-proxy-v2" : "check"} on-marked-down shutdown-sessions`;
@@ -102,6 +112,13 @@ frontend stats
     option httplog
     bind :${String(stats.port)}
     timeout client 10s
+    # Asked every second, which is not worth a line of the log.
+    http-request set-log-level silent if { path ${health.alive} ${health.connected} }
+    http-request return status 200 content-type text/plain string "${healthAnswer}" if { path ${health.alive} }
+    acl reaches-a-server nbsrv(kube-apiserver) gt 0
+    acl reaches-a-server nbsrv(http) gt 0
+    http-request return status 200 if { path ${health.connected} } reaches-a-server
+    http-request return status 503 if { path ${health.connected} }
     stats enable
     stats uri /stats
     stats refresh 10s

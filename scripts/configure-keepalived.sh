@@ -1,19 +1,54 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
 # Gives this HAProxy machine its share in the virtual address.
-# Text: CONFIG (keepalived.conf with a placeholder). Parameters: ADDRESS (of this machine)
+# Texts: CONFIG (keepalived.conf), UNIT (addition to keepalived's unit), both with a placeholder; FILES (of package sources)
+# Parameters: ADDRESS (of this machine), VIRTUAL_ADDRESS, PEERS (addresses of the other HAProxy machines), HEALTH (port and path
+#   where HAProxy answers), STACK (as which it answers)
 source prelude.sh
 source files.sh
 source packages.sh
+source virtual-address.sh
 alone_on_node
 use_files "$FILES"
-command -v keepalived >/dev/null || install_packages keepalived
+install_packages keepalived iputils-arping
 
-interface=$(ip -o -4 address show to "$ADDRESS" | awk '{ print $2; exit }')
+INTERFACE=$(ip -o -4 address show to "$ADDRESS" | awk '{ print $2; exit }')
+
+has_it() { [ -n "$(ip -o -4 address show dev "$INTERFACE" to "$VIRTUAL_ADDRESS")" ]; }
+# A machine of this stack that is no peer is one that leaves at the end of this pulumi up.
+leaving() { curl -sf --max-time 2 --noproxy '*' "http://$VIRTUAL_ADDRESS:$HEALTH" | grep -q "^esxi-k8s $STACK "; }
+
+mac=$(mac_of "$VIRTUAL_ADDRESS")
+if [ -n "$mac" ] && ! peer_with "$mac" && ! leaving; then
+  echo "$VIRTUAL_ADDRESS is in use by the machine with the MAC address $mac, which is no HAProxy machine of this stack: take the address from that one or set frontend.virtualAddress to a free one, then run pulumi up again"
+  exit 1
+fi
+
 config=/etc/keepalived/keepalived.conf
 # shellcheck disable=SC2153 # a text
-printf '%s\n' "${CONFIG/@INTERFACE@/$interface}" >"$config.new"
+printf '%s\n' "${CONFIG//@INTERFACE@/$INTERFACE}" >"$config.new"
 keepalived --config-test --use-file "$config.new"
+unit=/etc/systemd/system/keepalived.service.d/esxi-k8s.conf
+# shellcheck disable=SC2153 # a text
+install -D -m 0644 <(printf '%s\n' "${UNIT//@INTERFACE@/$INTERFACE}") "$unit"
+systemctl daemon-reload
 mv "$config.new" "$config"
 systemctl enable --quiet keepalived
-systemctl reload-or-restart keepalived
-report "shares the virtual address on $interface"
+if systemctl is-active --quiet keepalived; then
+  # Keeps its state, and so the address where it is.
+  systemctl reload keepalived
+else
+  # It waits for a leaving machine's end, which this step must not.
+  systemctl restart --no-block keepalived
+fi
+
+holder() {
+  if has_it; then
+    holder="this machine has it"
+  else
+    mac=$(mac_of "$VIRTUAL_ADDRESS")
+    [ -n "$mac" ] || return 1
+    if peer=$(peer_with "$mac"); then holder="$peer has it"; else holder="takes it when the machine with the MAC address $mac leaves"; fi
+  fi
+}
+retry_for 30 "a HAProxy machine to take $VIRTUAL_ADDRESS" holder
+report "shares $VIRTUAL_ADDRESS on $INTERFACE: $holder"

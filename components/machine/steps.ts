@@ -1,6 +1,6 @@
 /** What machines may be asked to do, by what they are for: files of scripts/, without `.sh`. A machine has these alone. */
 export const steps = {
-  frontend: ["configure-haproxy", "configure-keepalived"],
+  frontend: ["configure-haproxy", "configure-keepalived", "await-virtual-address"],
   master: [
     "prepare-node",
     "admit",

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { metadata, userdata } from "../../render/cloud-init";
 import { haproxyConfig, type HaproxySettings } from "../../render/haproxy";
-import { keepalivedConfig } from "../../render/keepalived";
+import { keepalivedConfig, keepalivedUnit } from "../../render/keepalived";
 import { initConfig, joinConfig, placeholders, type ClusterSettings } from "../../render/kubeadm";
 import { merge, mergeValues } from "../../render/merge";
 import { sshKeyPair } from "../../render/ssh-key";
@@ -21,6 +21,7 @@ const haproxy: HaproxySettings = {
   ingressNodePorts: { http: 30080, https: 30443 },
   proxyProtocol: true,
   stats: { port: 8404, user: "admin" },
+  health: { alive: "/health", connected: "/health/servers" },
 };
 
 const keepalived = {
@@ -30,13 +31,14 @@ const keepalived = {
   prefix: 24,
   virtualRouterId: 51,
   priority: 100,
+  health: { alive: "http://127.0.0.1:8404/health", connected: "http://127.0.0.1:8404/health/servers" },
 };
 
 const cluster: ClusterSettings = {
   name: "prod",
   version: "1.37.2",
   endpoint: "192.0.2.5",
-  certSANs: ["192.0.2.5", "192.0.2.10", "192.0.2.11", "api.example.org"],
+  certSANs: ["192.0.2.5", "api.example.org"],
   podCidr: "10.244.0.0/16",
   serviceCidr: "10.96.0.0/12",
   kubelet: { cgroupDriver: "cgroupfs", featureGates: { KubeletInUserNamespace: true } },
@@ -60,6 +62,8 @@ describe("rendered files read as before", () => {
     ["haproxy-without-proxy-protocol.cfg", () => haproxyConfig({ ...haproxy, proxyProtocol: false })],
     ["keepalived.conf", () => keepalivedConfig(keepalived)],
     ["keepalived-alone.conf", () => keepalivedConfig({ ...keepalived, peers: [] })],
+    // The script's name holds a hash of its text, which changes for other reasons.
+    ["keepalived.service", () => keepalivedUnit(keepalived).replace(/(?<=await-virtual-address-)[0-9a-f]{12}/, "HASH")],
     ["kubeadm-init.yaml", () => initConfig(cluster, master)],
     [
       "kubeadm-join-master.yaml",

@@ -26,6 +26,10 @@ const waits: Record<string, (step: Declared, recording: Recording) => string[]> 
   "await-storage-class": () => [],
   // For what it starts itself.
   "prepare-node": () => [],
+  // Likewise; for another HAProxy machine only a while, and it does without.
+  "configure-haproxy": () => [],
+  // For the address, which this machine takes if no other one does, as soon as its HAProxy answers.
+  "configure-keepalived": ({ name }) => [name.replace(/keepalived$/, "haproxy")],
 };
 
 /** What is a wait in a script. */
