@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help preflight up preview review changed due deploy drift down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy lint crds review-previews bench
+.PHONY: help preflight up preview review changed due deploy drift down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members lint crds review-previews bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -104,6 +104,11 @@ test-creation: ## a cluster from nothing, RUNS times, from case FROM of SEED on;
 
 test-destroy: ## destroys whatever an interrupted run left, RUNS times as test-creation; results in artifacts/destroy.jsonl
 	node tests/run.mjs destroy
+
+test-frontend: ## two HAProxy machines that share an address, likewise; results in artifacts/frontend.jsonl
+	node tests/run.mjs frontend
+
+test-members: test-frontend ## machines come and go, and fail, likewise
 
 lint: ## types, ESLint, Prettier, shellcheck, actionlint
 	node tests/run.mjs lint

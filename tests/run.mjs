@@ -1,4 +1,4 @@
-// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [charts] [e2e] [creation] [destroy]
+// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [charts] [e2e] [creation] [destroy] [frontend]
 // A suite that could not run at all counts as failed; nothing is ever skipped.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -48,6 +48,10 @@ const shellScripts =
 // What takes minutes where it is not in the cache, so that the tests' own limits need not allow for it.
 const prepared = "sim/prepare chromium:chromium && sim/toolchain/build && sim/depot/build >/dev/null";
 
+function long(name) {
+  if (check("the tool chain, packages and images, and the browser", prepared)) vitest("long", name);
+}
+
 const suites = {
   unit: () => vitest("unit"),
   lint: () => {
@@ -74,12 +78,9 @@ const suites = {
     if (check("the tool chain, packages and images, and the browser", prepared)) vitest("e2e");
   },
   // Longer ones, each by a target of its own: SEED, FROM and RUNS say which cases.
-  creation: () => {
-    if (check("the tool chain, packages and images, and the browser", prepared)) vitest("long", "creation");
-  },
-  destroy: () => {
-    if (check("the tool chain, packages and images, and the browser", prepared)) vitest("long", "destroy");
-  },
+  creation: () => long("creation"),
+  destroy: () => long("destroy"),
+  frontend: () => long("frontend"),
 };
 
 const wanted = process.argv.slice(2);

@@ -1,15 +1,20 @@
-import { readFile, rm } from "node:fs/promises";
-import { beforeAll, expect, it } from "vitest";
-import { parse, stringify } from "yaml";
-import { attempt, inLab, run, temporaryFile, temporaryFolder } from "./support/lab";
+import { readFile } from "node:fs/promises";
+import { beforeAll, describe, expect, it } from "vitest";
+import { describeFrontend } from "./frontend";
+import { inLab, run, temporaryFolder } from "./support/lab";
+import { SmallStack } from "./support/stack";
 
-const stack = "installing";
+const stack = new SmallStack("installing");
 const depot = "https://10.20.0.3";
 const machines = {
-  frontend: { "plain-haproxy-1": { host: "esxi-1", address: "10.20.0.110" } },
+  frontend: {
+    "plain-haproxy-1": { host: "esxi-1", address: "10.20.0.110" },
+    "plain-haproxy-2": { host: "esxi-2", address: "10.20.0.111" },
+  },
   master: { "plain-master-1": { host: "esxi-1", address: "10.20.0.121" } },
   worker: { "plain-worker-1": { host: "esxi-2", address: "10.20.0.131" } },
 };
+const virtualAddress = "10.20.0.105";
 
 /** Where a variant of the stack gets things from; by default all is as it should be. */
 interface Sources {
@@ -39,52 +44,37 @@ export function describeInstalling(): void {
       `${lab}/depot/packages.asc`,
     ]);
     fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(shown)?.[1] ?? "";
-    await inLab("pulumi", "stack", "init", stack, "--no-select");
-    // Each variant has a file of its own.
-    await rm(`Pulumi.${stack}.yaml`);
+    await stack.init();
   });
 
-  /** The stack sim with three plain machines and the depot. */
-  async function configuration(sources: Sources): Promise<string> {
+  /** The stack sim with four plain machines and the depot. */
+  function configuration(sources: Sources) {
     const { repository = `${depot}/core:/stable:/v{minor}/deb/`, signingKey = fingerprint, version } = sources;
     const { images = (registry: string) => registry } = sources;
-    const file = parse(await readFile("Pulumi.sim.yaml", "utf8")) as {
-      config: Record<string, Record<string, unknown>>;
-    };
-    const of = (key: string) => file.config[`esxi-k8s:${key}`] ?? {};
-    const change = (key: string, values: object) => {
-      file.config[`esxi-k8s:${key}`] = { ...of(key), ...values };
-    };
-    change("template", { name: "ubuntu-24.04" });
-    change("frontend", { nodes: machines.frontend });
-    change("controlPlane", { nodes: machines.master, allowNonHa: true });
-    change("workers", { general: { ...(of("workers").general as object), nodes: machines.worker } });
-    change("kubernetes", { install: "packages", ...(version !== undefined && { version }) });
-    change("consul", { enabled: false });
-    change("packages", {
-      kubernetes: { url: repository, ca, ...(signingKey !== null && { signingKey }) },
-      containerd: { url: `${depot}/linux/ubuntu`, signingKey: fingerprint, ca },
-      distribution: {
-        ...{ url: `${depot}/ubuntu`, suites: ["{codename}"], components: ["main"], signingKey: packageKey, ca },
-      },
-    });
     const mirror = (registry: string) => [registry, { url: `${depot}/${images(registry)}`, ca }] as const;
-    change("registryMirrors", Object.fromEntries(["registry.k8s.io", "ghcr.io", "docker.io"].map(mirror)));
-    file.config["esxi-k8s:demo"] = false as never;
-    return temporaryFile(stringify(file));
+    const merge = (over: object) => (values: Record<string, unknown>) => ({ ...values, ...over });
+    return {
+      template: merge({ name: "ubuntu-24.04" }),
+      frontend: merge({ nodes: machines.frontend, virtualAddress }),
+      controlPlane: merge({ nodes: machines.master, allowNonHa: true }),
+      workers: ({ general }: Record<string, unknown>) => ({
+        general: { ...(general as object), nodes: machines.worker },
+      }),
+      kubernetes: merge({ install: "packages", ...(version !== undefined && { version }) }),
+      consul: merge({ enabled: false }),
+      packages: merge({
+        kubernetes: { url: repository, ca, ...(signingKey !== null && { signingKey }) },
+        containerd: { url: `${depot}/linux/ubuntu`, signingKey: fingerprint, ca },
+        distribution: {
+          ...{ url: `${depot}/ubuntu`, suites: ["{codename}"], components: ["main"], signingKey: packageKey, ca },
+        },
+      }),
+      registryMirrors: () => Object.fromEntries(["registry.k8s.io", "ghcr.io", "docker.io"].map(mirror)),
+      demo: () => false,
+    };
   }
 
-  const pulumi = async (command: string, sources: Sources, ...options: string[]) =>
-    attempt("sim/enter", [
-      "pulumi",
-      command,
-      "--stack",
-      stack,
-      "--config-file",
-      await configuration(sources),
-      ...options,
-    ]);
-  const up = (sources: Sources) => pulumi("up", sources, "--yes", "--skip-preview", "--continue-on-error");
+  const up = (sources: Sources) => stack.up(configuration(sources));
 
   /** What a failed run says of the master, from the line behind the command on. */
   async function failure(sources: Sources): Promise<string[]> {
@@ -151,7 +141,7 @@ export function describeInstalling(): void {
     const { code, stdout, stderr } = await up({});
     expect(code, stdout + stderr).toBe(0);
     const nodes = await inLab(
-      ...["tools/kubectl", stack, "get", "nodes", "-o"],
+      ...["tools/kubectl", stack.name, "get", "nodes", "-o"],
       'jsonpath={range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.status.nodeInfo.containerRuntimeVersion} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}',
     );
     expect(nodes.split("\n").sort()).toEqual([
@@ -162,9 +152,9 @@ export function describeInstalling(): void {
       ["-n", "kube-system", "rollout", "status", "deployment/coredns"],
       ["-n", "traefik", "rollout", "status", "daemonset/traefik"],
     ]) {
-      expect(await inLab("tools/kubectl", stack, ...what, "--timeout=60s")).toContain("successfully rolled out");
+      expect(await inLab("tools/kubectl", stack.name, ...what, "--timeout=60s")).toContain("successfully rolled out");
     }
-    const status = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://10.20.0.110/"];
+    const status = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", `http://${virtualAddress}/`];
     expect(await inLab(...status)).toBe("404");
   });
 
@@ -191,7 +181,16 @@ export function describeInstalling(): void {
   });
 
   it("changes nothing the second time", async () => {
-    const { code, stdout } = await pulumi("preview", {}, "--expect-no-changes");
+    const { code, stdout } = await stack.pulumi("preview", configuration({}), "--expect-no-changes");
     expect(code, stdout).toBe(0);
+  });
+
+  describe("its two HAProxy machines", () => {
+    describeFrontend(stack, () => configuration({}), {
+      machines: Object.keys(machines.frontend),
+      address: virtualAddress,
+      master: "plain-master-1",
+      worker: "plain-worker-1",
+    });
   });
 }
