@@ -18,15 +18,16 @@ export interface KeepalivedSettings {
 /** Stands in both texts for the machine's network interface, which only the machine knows. */
 export const interfacePlaceholder = "@INTERFACE@";
 
-/** Seconds for which keepalived may be silent, towards its peers about half of that, before it is taken for stuck. */
-const patience = 4;
+/** Seconds for which keepalived may be silent before it is taken for stuck; its peers take over after less than half of that. */
+const patience = 4.5;
 
 /** keepalived.conf of one HAProxy machine: the virtual address follows a healthy HAProxy. */
 export function keepalivedConfig(settings: KeepalivedSettings): string {
   const { address, peers, virtualAddress, prefix, virtualRouterId, priority, health } = settings;
-  // Without a peer keepalived would use multicast. A machine that is alone tells itself, and still hears one that leaves.
+  // Without a peer keepalived would use multicast. A machine that is alone tells itself, and still hears one that leaves. It keeps the
+  // address whatever becomes of its HAProxy: nobody else could take it.
   const told = peers.length > 0 ? peers : [virtualAddress];
-  const asks = (url: string) => `/usr/bin/curl --silent --fail --max-time 0.8 --output /dev/null ${url}`;
+  const asks = (url: string) => `/usr/bin/curl --silent --fail --max-time 1.5 --output /dev/null ${url}`;
   return `# Written by esxi-k8s: edits are replaced at the next pulumi up.
 global_defs {
     enable_script_security
@@ -41,26 +42,26 @@ global_defs {
 vrrp_script haproxy {
     script "${asks(health.alive)}"
     interval 1
-    timeout 1
-    fall 2
+    timeout 2
+    fall 1
     rise 2
 }
 
 # No fault: decides between two holders alone, when a machine returns whose network was cut.
 vrrp_script connected {
     script "${asks(health.connected)}"
-    interval 1
-    timeout 1
+    interval 2
+    timeout 2
     fall 1
-    rise 5
+    rise 3
     weight 50
 }
 
 # Tells systemd that keepalived lives, which ends one that is stuck and would keep the address.
 vrrp_script watchdog {
-    script "/usr/bin/systemd-notify WATCHDOG=1"
+    script "/usr/bin/env NOTIFY_SOCKET=/run/systemd/notify /usr/bin/systemd-notify WATCHDOG=1"
     interval 1
-    timeout 1
+    timeout 2
     weight 1
 }
 
@@ -72,7 +73,7 @@ vrrp_instance frontend {
     virtual_router_id ${String(virtualRouterId)}
     priority ${String(priority)}
     # The others wait for three of them, and a moment.
-    advert_int 0.4
+    advert_int 0.5
     # Some switch or router may have missed the first ones.
     garp_master_refresh 10
     unicast_src_ip ${address}
@@ -82,8 +83,7 @@ ${told.map((peer) => `        ${peer}\n`).join("")}    }
         ${virtualAddress}/${String(prefix)}
     }
     track_script {
-        haproxy
-        connected
+${peers.length > 0 ? "        haproxy\n" : ""}        connected
         watchdog
     }
 }
@@ -114,6 +114,7 @@ WatchdogSignal=SIGKILL
 TimeoutStopSec=5
 Restart=always
 RestartSec=1
+Nice=-20
 ExecStopPost=-ip address delete ${virtualAddress}/${String(prefix)} dev ${interfacePlaceholder}
 `;
 }

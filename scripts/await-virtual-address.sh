@@ -28,5 +28,5 @@ while mac=$(mac_of "$VIRTUAL_ADDRESS") && [ -n "$mac" ]; do
   fi
   [ "$holder" = "$said" ] || report "$VIRTUAL_ADDRESS is in use by $holder: keepalived starts when this ends"
   said=$holder
-  sleep 0.2
+  sleep 0.1
 done

@@ -25,7 +25,15 @@ fi
 
 config=/etc/keepalived/keepalived.conf
 # shellcheck disable=SC2153 # a text
-printf '%s\n' "${CONFIG//@INTERFACE@/$INTERFACE}" >"$config.new"
+text=${CONFIG//@INTERFACE@/$INTERFACE}
+# A peer that leaves is told who has the address for as long as it lives, or it would take it. The next change forgets it.
+for peer in $(sed -n '/unicast_peer {/,/}/s/^ *\([0-9.]*\)$/\1/p' "$config" || true); do
+  case " $PEERS $VIRTUAL_ADDRESS $ADDRESS " in
+    *" $peer "*) ;;
+    *) [ -z "$(mac_of "$peer")" ] || text=$(sed "/unicast_peer {/a\        $peer" <<<"$text") ;;
+  esac
+done
+printf '%s\n' "$text" >"$config.new"
 keepalived --config-test --use-file "$config.new"
 unit=/etc/systemd/system/keepalived.service.d/esxi-k8s.conf
 # shellcheck disable=SC2153 # a text

@@ -7,7 +7,7 @@ mac_of() {
   local mac
   # Twice, since one packet may be lost; for a moment only, since a free address has nobody to serve it.
   for _ in 1 2; do
-    mac=$(timeout 0.4 arping -D -c 1 -I "$INTERFACE" "$1" | sed -n 's/.*\[\([0-9A-Fa-f:]*\)\].*/\1/p' || true)
+    mac=$(timeout 0.3 arping -D -c 1 -I "$INTERFACE" "$1" | sed -n 's/.*\[\([0-9A-Fa-f:]*\)\].*/\1/p' || true)
     [ -z "$mac" ] || break
   done
   echo "$mac"

@@ -187,6 +187,18 @@ describe("the step that shares the virtual address", () => {
     await expect(share()).resolves.toMatchObject({ status: 1 });
   });
 
+  test("goes on telling a peer that leaves, for as long as it lives", async () => {
+    network({ ...peerHasIt, "192.0.2.12": "02:00:00:00:00:0C" });
+    const peers = (...addresses: string[]) =>
+      ["unicast_peer {", ...addresses.map((address) => `        ${address}`), "    }"].join("\n");
+    writeFileSync(
+      file("etc/keepalived/keepalived.conf"),
+      peers(virtualAddress, "192.0.2.11", "192.0.2.12", "192.0.2.13"),
+    );
+    await expect(share(peers("192.0.2.11"))).resolves.toMatchObject({ status: 0 });
+    expect(read("etc/keepalived/keepalived.conf")).toBe(peers("192.0.2.12", "192.0.2.11"));
+  });
+
   test("leaves alone what runs when keepalived refuses the configuration", async () => {
     network(peerHasIt);
     writeFileSync(file("etc/keepalived/keepalived.conf"), "before");
