@@ -28,6 +28,19 @@ export function keepalivedConfig(settings: KeepalivedSettings): string {
   // address whatever becomes of its HAProxy: nobody else could take it.
   const told = peers.length > 0 ? peers : [virtualAddress];
   const asks = (url: string) => `/usr/bin/curl --silent --fail --max-time 1.5 --output /dev/null ${url}`;
+  const fault =
+    peers.length > 0
+      ? `# The only fault: HAProxy is gone, or stuck with its sockets open. It answers by itself, whatever its servers do.
+vrrp_script haproxy {
+    script "${asks(health.alive)}"
+    interval 1
+    timeout 2
+    fall 1
+    rise 2
+}
+
+`
+      : "";
   return `# Written by esxi-k8s: edits are replaced at the next pulumi up.
 global_defs {
     enable_script_security
@@ -38,16 +51,7 @@ global_defs {
     vrrp_higher_prio_send_advert true
 }
 
-# The only fault: HAProxy is gone, or stuck with its sockets open. It answers by itself, whatever its servers do.
-vrrp_script haproxy {
-    script "${asks(health.alive)}"
-    interval 1
-    timeout 2
-    fall 1
-    rise 2
-}
-
-# No fault: decides between two holders alone, when a machine returns whose network was cut.
+${fault}# No fault: decides between two holders alone, when a machine returns whose network was cut.
 vrrp_script connected {
     script "${asks(health.connected)}"
     interval 2
