@@ -105,16 +105,14 @@ function addressProblems({ network, frontend, vcenter }: StackConfig, nodes: Pla
         got: address,
         expected: `an address other than the network and the broadcast address of ${network.subnet}`,
       });
-    } else if (owner === "frontend.virtualAddress" && path.startsWith("frontend.nodes.")) {
+    } else if (owner !== undefined) {
+      const shares = owner === "frontend.virtualAddress" && path.startsWith("frontend.nodes.");
+      const how = ": docs/runbooks/two-haproxies.md says how a machine's address becomes the shared one";
       problems.push({
         path,
         got: address,
-        expected:
-          "another machine in this one's place, with a name and an address of its own: it takes over " +
-          `${owner} when this one leaves (docs/runbooks/two-haproxies.md)`,
+        expected: `an address of its own, because ${owner} has this one${shares ? how : ""}`,
       });
-    } else if (owner !== undefined) {
-      problems.push({ path, got: address, expected: `an address of its own, because ${owner} has this one` });
     } else {
       owners.set(address, path);
     }

@@ -71,6 +71,8 @@ export interface Seen {
   /** Longest time without an answer of the API and of the ingress controller. */
   api: number;
   ingress: number;
+  /** Connections that were refused or broken off. */
+  refused: number;
   /** Longest time in which two machines answered for the address. */
   two: number;
   /** How many moments were looked at. */
@@ -122,7 +124,7 @@ export class SharedAddress {
     }
     const [holders, answers] = (await printed).map((json) => JSON.parse(json) as unknown) as [
       [number, string[]][],
-      Record<"api" | "ingress", { answered: number; gap: number }>,
+      Record<"api" | "ingress", { answered: number; refused: number; gap: number }>,
     ];
     let two = 0;
     let since: number | undefined;
@@ -132,7 +134,8 @@ export class SharedAddress {
     }
     expect(answers.api.answered).toBeGreaterThan(5);
     expect(answers.ingress.answered).toBeGreaterThan(5);
-    return { api: answers.api.gap, ingress: answers.ingress.gap, two, samples: holders.length };
+    const refused = answers.api.refused + answers.ingress.refused;
+    return { api: answers.api.gap, ingress: answers.ingress.gap, refused, two, samples: holders.length };
   }
 
   /**

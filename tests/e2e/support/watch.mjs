@@ -1,5 +1,6 @@
 // Asks several URLs ten times a second, each time on a new connection, until standard input ends: watch.mjs NAME=URL...
-// Prints for each name { asked, answered, gap } with the longest time without an answer, in seconds. Any answer of HTTP is one.
+// Prints for each name { asked, answered, refused, gap }: connections that were refused or broken off, and the longest time without an
+// answer, in seconds. Any answer of HTTP is one.
 import http from "node:http";
 import https from "node:https";
 import { argv, stdin } from "node:process";
@@ -8,7 +9,7 @@ import { URL } from "node:url";
 
 const targets = argv.slice(2).map((word) => {
   const [name, ...url] = word.split("=");
-  return { name, url: new URL(url.join("=")), asked: 0, answered: 0, gap: 0, last: Date.now() };
+  return { name, url: new URL(url.join("=")), asked: 0, answered: 0, refused: 0, gap: 0, last: Date.now() };
 });
 
 function answered(target) {
@@ -29,8 +30,16 @@ function ask(target) {
       response.resume();
       response.on("close", resolve);
     });
-    request.on("timeout", () => request.destroy());
-    request.on("error", resolve);
+    let late = false;
+    request.on("timeout", () => {
+      late = true;
+      request.destroy();
+    });
+    request.on("error", () => {
+      // One that hears nothing in time was not refused.
+      if (!late) target.refused++;
+      resolve();
+    });
   });
 }
 
@@ -41,7 +50,7 @@ clearInterval(timer);
 const ended = Date.now();
 await Promise.all(pending);
 const results = targets.map((target) => {
-  const { name, asked, answered, gap, last } = target;
-  return [name, { asked, answered, gap: Math.max(gap, ended - last) / 1000 }];
+  const { name, asked, answered, refused, gap, last } = target;
+  return [name, { asked, answered, refused, gap: Math.max(gap, ended - last) / 1000 }];
 });
 console.log(JSON.stringify(Object.fromEntries(results)));
