@@ -2,6 +2,7 @@
 // A suite that could not run at all counts as failed; nothing is ever skipped.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { stripVTControlCharacters } from "node:util";
 
 const results = [];
 
@@ -39,7 +40,24 @@ function vitest(project, file = "") {
   const { numPassedTests: passed = 0, numFailedTests: failed = 0, numPendingTests: pending = 0 } = counts;
   // A hook that fails leaves its tests pending, and a file that does not load has none: both are failures.
   const silent = status !== 0 && failed + pending === 0 ? 1 : 0;
-  results.push({ name: `${name} tests`, passed, failed: failed + pending + silent });
+  results.push({ name: `${name} tests`, passed, failed: failed + pending + silent, failures: failuresIn(counts) });
+}
+
+/** What failed, to be read at the end of a long output: each test, with what it said in at most 20 lines. */
+function failuresIn({ testResults = [] }) {
+  const said = (message) => {
+    const lines = stripVTControlCharacters(message).trim().split("\n");
+    const own = lines.filter((line) => !/^\s+at .*(node_modules|node:|new Promise)/.test(line));
+    return own.length > 20 ? [...own.slice(0, 5), "…", ...own.slice(-14)] : own;
+  };
+  const of = (title, messages) => [title, ...messages.flatMap(said).map((line) => `  ${line}`)];
+  return testResults.flatMap(({ name, message, assertionResults }) => [
+    ...(message ? of(name, [message]) : []),
+    ...assertionResults.flatMap(({ status, fullName, failureMessages }) => {
+      if (status === "failed") return of(fullName, failureMessages);
+      return status === "passed" ? [] : [`${fullName}: did not run, because something before it failed`];
+    }),
+  ]);
 }
 
 const shellScripts =
@@ -97,10 +115,11 @@ if (!check("npm packages", "make --no-print-directory node_modules")) {
 }
 
 console.log("");
-for (const { name, passed, failed } of results) {
+for (const { name, passed, failed, failures = [] } of results) {
   console.log(
     `${failed > 0 ? "FAILED" : "ok    "}  ${name}${passed + failed > 1 ? `: ${passed} passed, ${failed} failed` : ""}`,
   );
+  for (const line of failures) console.log(`        ${line}`);
 }
 const sum = (key) => results.reduce((total, result) => total + result[key], 0);
 const failed = sum("failed");
