@@ -37,7 +37,7 @@ export function haproxyConfig(settings: HaproxySettings): string {
   const { masters, workers, ingressNodePorts, proxyProtocol, stats, health } = settings;
   // Asks whether a server is ready and sends no credential; clients verify the certificate themselves.
   const readyCheck = "check check-ssl verify none";
-  const ingressCheck = `${proxyProtocol ? "check send-proxy-v2" : "check"} on-marked-down shutdown-sessions`;
+  const ingressCheck = proxyProtocol ? "check send-proxy-v2" : "check";
   const servers = (backends: Backend[], port: number, check: string) =>
     backends.map(({ name, address }) => `    server ${name} ${address}:${String(port)} ${check}`).join("\n");
 
@@ -65,10 +65,14 @@ defaults
     timeout server 1h
     option clitcpka
     option srvtcpka
+    srvtcpka-idle 10s
+    srvtcpka-intvl 5s
+    srvtcpka-cnt 3
     # Checks are patient: connections find another server by themselves, and while etcd elects a leader no master is
     # ready for a moment, which must not close every door at once.
     timeout check 3s
-    default-server inter 1s fastinter 1s downinter 1s fall 3 rise 1
+    # A machine that acknowledges nothing for ten seconds is dead.
+    default-server inter 1s fastinter 1s downinter 1s fall 3 rise 1 tcp-ut 10s
 
 frontend kube-apiserver
     bind :6443
@@ -95,6 +99,7 @@ frontend http
     bind :80
     default_backend http
 
+# An ingress controller that stops takes no new connections, and answers what it has been asked: those are not cut.
 backend http
     balance leastconn
 ${servers(workers, ingressNodePorts.http, ingressCheck)}

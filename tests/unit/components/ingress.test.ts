@@ -283,8 +283,8 @@ describe("Traefik", () => {
     const { web, websecure } = values(recorded()).ports;
     expect([web.nodePort, websecure.nodePort]).toEqual([31080, 31443]);
     const text = String(readStep(recorded().command("haproxy-2-haproxy")).texts.CONFIG);
-    expect(text).toContain("server worker-1 10.20.0.31:31080 check send-proxy-v2 on-marked-down shutdown-sessions\n");
-    expect(text).toContain("server worker-1 10.20.0.31:31443 check send-proxy-v2 on-marked-down shutdown-sessions\n");
+    expect(text).toContain("server worker-1 10.20.0.31:31080 check send-proxy-v2\n");
+    expect(text).toContain("server worker-1 10.20.0.31:31443 check send-proxy-v2\n");
   });
 
   test("leaves it to Traefik how long a request may take, if the configuration says nothing", () => {
