@@ -32,6 +32,7 @@ help: ## this list
 
 up: preflight node_modules ## bring the stack up; on a fresh machine this prepares everything first
 	$(LAB)
+	$(IN) tools/refresh-machines $(STACK)
 	$(IN) tools/pulumi-up $(STACK) $(YES)
 
 preflight:
@@ -53,6 +54,8 @@ due: node_modules ## which stacks of STACKS differ from what they were last depl
 
 deploy: preflight node_modules ## review again, stop at data at risk that no pull request showed, then bring the stack up
 	$(LAB)
+	# Before the review: what is deployed is what it shows.
+	$(IN) tools/refresh-machines $(STACK)
 	$(MAKE) --no-print-directory review STACK=$(STACK)
 	node tools/ci/gate.mjs $(STACK)
 	$(IN) tools/pulumi-up $(STACK) --yes --skip-preview

@@ -15,7 +15,7 @@ INTERFACE=$(ip -o -4 address show to "$ADDRESS" | awk '{ print $2; exit }')
 
 has_it() { [ -n "$(ip -o -4 address show dev "$INTERFACE" to "$VIRTUAL_ADDRESS")" ]; }
 # A machine of this stack that is no peer is one that leaves at the end of this pulumi up.
-leaving() { curl -sf --max-time 2 --noproxy '*' "http://$VIRTUAL_ADDRESS:$HEALTH" | grep -q "^esxi-k8s $STACK "; }
+leaving() { [[ $(curl -sf --max-time 2 --noproxy '*' "http://$VIRTUAL_ADDRESS:$HEALTH") == "esxi-k8s $STACK "* ]]; }
 
 mac=$(mac_of "$VIRTUAL_ADDRESS")
 if [ -n "$mac" ] && ! peer_with "$mac" && ! leaving; then
