@@ -24,7 +24,8 @@ const said: Record<Verb, { heading: string; machine: string }> = {
 
 const longestValue = 60;
 
-function value(of: unknown): string {
+/** @param from what is before this place is no news */
+function value(of: unknown, from = 0): string {
   if (isUnknown(of)) {
     return "(known later)";
   }
@@ -32,7 +33,21 @@ function value(of: unknown): string {
     return "(none)";
   }
   const text = typeof of === "string" ? of : JSON.stringify(of);
-  return code(text.length > longestValue ? `${text.slice(0, longestValue)}…` : text);
+  const start = text.length > longestValue ? Math.max(0, from - 10) : 0;
+  const end = start + longestValue;
+  return code(`${start > 0 ? "…" : ""}${text.slice(start, end)}${end < text.length ? "…" : ""}`);
+}
+
+/** Where two values begin to differ. */
+function firstDifference(before: unknown, after: unknown): number {
+  if (typeof before !== "string" || typeof after !== "string") {
+    return 0;
+  }
+  let at = 0;
+  while (at < before.length && before[at] === after[at]) {
+    at++;
+  }
+  return at;
 }
 
 /** Changed lines of a text that a table shows; of more, it counts them. */
@@ -41,8 +56,10 @@ const mostLines = 2;
 function difference(of: Difference): string {
   const path = of.path === "" ? "" : `${code(of.path)}: `;
   switch (of.kind) {
-    case "value":
-      return `${path}${value(of.before)} → ${value(of.after)}`;
+    case "value": {
+      const from = firstDifference(of.before, of.after);
+      return `${path}${value(of.before, from)} → ${value(of.after, from)}`;
+    }
     case "list":
       return `${path}${[...of.removed.map((each) => `− ${value(each)}`), ...of.added.map((each) => `+ ${value(each)}`)].join(", ")}`;
     case "text": {
@@ -78,8 +95,10 @@ function items(row: Row): string {
   const isWhole = row.verb === "created" || row.verb === "replaced";
   // What is made anew runs all of its steps, of which the names are enough.
   const names = isWhole ? [...new Set(steps.flatMap(({ label = taking }) => (label === taking ? [] : [label])))] : [];
-  const [left, ran] = [names.filter((name) => name === leaving), names.filter((name) => name !== leaving)];
-  const others = row.items.filter((each) => !isWhole || !steps.includes(each));
+  const ran = names.filter((name) => name !== leaving);
+  const leaves = row.verb !== "run" && steps.some(({ label }) => label === leaving);
+  const isSaid = (each: Item) => isWhole || row.verb === "restarted" || each.label === leaving;
+  const others = row.items.filter((each) => !steps.includes(each) || row.verb === "run" || !isSaid(each));
   const speaking = others.filter(({ label, notes, differences }) =>
     label === undefined ? notes.length + differences.length > 0 : true,
   );
@@ -90,7 +109,8 @@ function items(row: Row): string {
   const all = [
     ...detailed.map(item),
     ...(named.length > 0 ? [counted(named)] : []),
-    ...left.map(() => "leaves the cluster before"),
+    ...(leaves ? ["leaves the cluster before"] : []),
+    ...(row.verb === "restarted" && steps.length > 0 ? ["emptied before, and taken back when it is Ready"] : []),
     ...(ran.length > 0 ? [`boots, then runs ${enumerated(ran.map(plain))}`] : []),
   ];
   return [

@@ -10,6 +10,7 @@ const state = z.object({
   provider: z.string().optional(),
   deletedWith: z.string().optional(),
   retainOnDelete: z.boolean().optional(),
+  protect: z.boolean().optional(),
   /** Of a machine: its address. */
   replacementTrigger: z.unknown().optional(),
   inputs: z.record(z.string(), z.unknown()).optional(),
@@ -67,18 +68,23 @@ export function parsePreview(text: string): Preview {
   };
 }
 
-/** Of what stays as it is, the new state says where it belongs; machines are described by what they are, too. */
+/** Of what stays as it is, a state says where it belongs and whether it is protected; machines are described by where they are, too. */
 function unchanged({ op, urn, oldState, newState }: Step): Step {
   const known = newState ?? oldState;
   if (!known) {
     return { op, urn };
   }
-  const { type, parent, dependencies, provider, deletedWith, inputs } = known;
-  const isMachine = type === machineType;
+  const short = ({ type, parent, dependencies, provider, deletedWith, protect, inputs }: State): State => ({
+    ...{ type, parent, dependencies, provider, deletedWith, protect },
+    ...(type === machineType && { inputs: placed(inputs) }),
+  });
+  // Protection is Pulumi's own, and changes without a change of the resource.
+  const isOther = newState !== undefined && oldState !== undefined && !oldState.protect !== !newState.protect;
   return {
     op,
     urn,
-    newState: { type, parent, dependencies, provider, deletedWith, ...(isMachine && { inputs: placed(inputs) }) },
+    ...(isOther && { oldState: short({ ...oldState, inputs: newState.inputs }) }),
+    newState: short(known),
   };
 }
 

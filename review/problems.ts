@@ -42,6 +42,26 @@ const rules: Rule[] = [
     advice: (_, stack) => `Correct Pulumi.${stack}.yaml: the paths are those below esxi-k8s:. Nothing was changed.`,
   },
   {
+    pattern: /invalid YAML file|could not (?:parse|unmarshal) .*yaml|\byaml: (?:line \d+|unmarshal|found|did not)/,
+    what: (_, stack) => `Pulumi.${stack}.yaml is not YAML that can be read`,
+    details: (message, { index }) =>
+      [/(?:yaml: |invalid YAML file: )?(line \d+[^\n]*)/.exec(message.slice(index))?.[1] ?? ""].filter(Boolean),
+    advice: (_, stack) => `Mend that line of Pulumi.${stack}.yaml, or the one above it. Nothing was changed.`,
+  },
+  {
+    pattern: /validating stack config: bad value/,
+    what: (_, stack) => `a secret in Pulumi.${stack}.yaml is damaged`,
+    advice: (_, stack) =>
+      `Set each secret there again, for example with 'pulumi config set --stack ${stack} --secret vcenterPassword'.`,
+  },
+  {
+    pattern: /failed to load checkpoint[^\n]*/,
+    what: (_, stack) => `the state of stack ${stack} is damaged`,
+    details: (_, [said]) => [said],
+    advice: (_, stack) =>
+      `Restore it from the backend: its history, or the file ending with .bak beside it. 'pulumi stack import --stack ${stack} --file FILE' takes an export.`,
+  },
+  {
     pattern: /no stack named '([^']+)' found/,
     what: (_, stack) => `there is no stack ${stack} in this backend`,
     advice: (_, stack) =>
@@ -58,14 +78,17 @@ const rules: Rule[] = [
     pattern:
       /incorrect passphrase|PULUMI_CONFIG_PASSPHRASE|failed to decrypt|unable to decrypt|cipher: message authentication failed/,
     what: (_, stack) => `the secrets of stack ${stack} cannot be decrypted`,
-    advice: () =>
-      "Give the preview the stack's passphrase (PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE), or access to the key of its secrets provider.",
+    advice: (_, stack) =>
+      `Give the preview the stack's passphrase (PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE), or access to the key of its secrets provider. If that is right, a secret in Pulumi.${stack}.yaml is damaged: set it again.`,
   },
   {
     pattern:
-      /PULUMI_ACCESS_TOKEN must be set|could not (?:open|list) bucket|unable to open (?:bucket|state directory)|unable to check if bucket|failed to read Pulumi\.yaml from|\[40[13]\]|[Uu]nauthorized|AccessDenied|NoCredentialProviders|could not find default credentials|no such bucket|NoSuchBucket|getting stack|could not get cloud url|problem logging in|read ".*meta\.yaml"/,
+      /PULUMI_ACCESS_TOKEN must be set|could not (?:open|list) bucket|unable to open (?:bucket|state directory)|unable to check if bucket|failed to read Pulumi\.yaml from|\[40[13]\]|[Uu]nauthorized|AccessDenied|NoCredentialProviders|could not find default credentials|no such bucket|NoSuchBucket|getting stack|performing HTTP request: \w+ "https?:\/\/[^/"]+\/api\/|could not get cloud url|problem logging in|read ".*meta\.yaml"/,
     what: (_, stack) => `no access to the backend that has the state of stack ${stack}`,
-    details: (message) => lines(message).filter(Boolean).slice(0, 3),
+    details: (message) =>
+      lines(message)
+        .filter((line) => line !== "" && !line.startsWith("Logging in using"))
+        .slice(0, 3),
     advice: () =>
       "Log in to it ('pulumi login', or PULUMI_BACKEND_URL with the credentials that its storage wants), and see with 'pulumi stack ls' that it answers.",
   },

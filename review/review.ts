@@ -56,7 +56,7 @@ export function review(stack: string, outcome: Outcome): Review {
   const restarted = new Set(
     rows.filter(({ verb }) => verb === "restarted").flatMap(({ items }) => items.map((item) => item.resource)),
   );
-  const risks = risksOf(own, restarted);
+  const risks = risksOf(own, restarted, preview.config);
   const isAtRisk = risks.some(({ atRisk }) => atRisk !== undefined);
   return {
     ...nothing,
@@ -65,7 +65,7 @@ export function review(stack: string, outcome: Outcome): Review {
     risks,
     machines: machinesOf(rows),
     withCluster: withCluster.length,
-    unchanged: resources.filter(({ action }) => action === "none").length,
+    unchanged: resources.filter(({ action, protection }) => action === "none" && protection === undefined).length,
   };
 }
 

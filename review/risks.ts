@@ -1,5 +1,7 @@
-import { compare, labelOf } from "./rows";
+import { isFields } from "./differences";
+import { compare, labelOf, parsed } from "./rows";
 import { isGroup, isMachine, roleOf, type Resource, type Role } from "./stack";
+import { plural } from "./text";
 
 /** Something that a reviewer has to have seen. */
 export interface Risk {
@@ -11,18 +13,27 @@ export interface Risk {
   meaning: string;
 }
 
-/** What is at risk, data first. */
-export function risksOf(all: readonly Resource[], restarted: ReadonlySet<Resource>): Risk[] {
+/**
+ * What is at risk, data first.
+ * @param restarted machines that are switched off and on
+ * @param config of the preview
+ */
+export function risksOf(
+  all: readonly Resource[],
+  restarted: ReadonlySet<Resource>,
+  config: Record<string, string>,
+): Risk[] {
   const vms = all.filter(isMachine);
   const of = (role: Role) => vms.filter(({ owner }) => roleOf(owner) === role);
-  const hasLocalPath = were(all).some(({ type }) => type === "esxi-k8s:index:LocalPathStorage");
+  const has = (type: string) => were(all).some((resource) => resource.type === `esxi-k8s:index:${type}`);
   return [
     ...masters(of("master")),
-    ...workers(of("worker"), hasLocalPath),
+    ...workers(of("worker"), has("LocalPathStorage"), has("ConsulKv"), config),
     ...dataOf(all),
     ...authorities(all),
+    ...unprotected(vms),
     ...frontends(of("frontend")),
-    ...restarts(vms, restarted),
+    ...restarts(vms, restarted, config),
   ].sort((a, b) => Number(b.atRisk !== undefined) - Number(a.atRisk !== undefined));
 }
 
@@ -81,7 +92,12 @@ function masters(vms: readonly Resource[]): Risk[] {
   return [{ atRisk: entries(gone), what: happens(gone), meaning: members.join("; ") }];
 }
 
-function workers(vms: readonly Resource[], hasLocalPath: boolean): Risk[] {
+function workers(
+  vms: readonly Resource[],
+  hasLocalPath: boolean,
+  hasConsul: boolean,
+  config: Record<string, string>,
+): Risk[] {
   const pools = new Map<string, Resource[]>();
   for (const vm of vms) {
     pools.set(vm.owner.name, [...(pools.get(vm.owner.name) ?? []), vm]);
@@ -91,12 +107,45 @@ function workers(vms: readonly Resource[], hasLocalPath: boolean): Risk[] {
     if (gone.length === 0) {
       return [];
     }
-    const kept = were(members).length - gone.length;
     const disk = gone.length === 1 ? "its disk" : "their disks";
-    const data = hasLocalPath ? `the local-path volumes on ${disk} are gone` : `what is on ${disk} is gone`;
-    const left = `pool ${pool} keeps ${String(kept)} of ${String(were(members).length)} workers`;
-    return [{ atRisk: entries(gone), what: happens(gone), meaning: `${data}; ${left}` }];
+    const meaning = [hasLocalPath ? `the local-path volumes on ${disk} are gone` : `what is on ${disk} is gone`];
+    if (hasLocalPath && hasConsul) {
+      meaning.push("servers of Consul that are there start anew elsewhere, one at a time, with what the others hold");
+    }
+    const before = were(members).length;
+    const after = members.filter(({ action }) => action !== "delete").length;
+    if (after !== before) {
+      meaning.push(`pool ${pool} goes from ${plural(before, "worker")} to ${String(after)}`);
+    } else if (gone.some(({ action }) => action === "delete")) {
+      meaning.push(`pool ${pool} keeps its number of ${plural(after, "worker")}`);
+    }
+    if (gone.some(({ action }) => action === "replace")) {
+      meaning.push(`${atOnce(pool, config)} at a time, each emptied before`);
+    }
+    return [{ atRisk: entries(gone), what: happens(gone), meaning: meaning.join("; ") }];
   });
+}
+
+/** How many workers of a pool may be away at the same time. */
+function atOnce(pool: string, config: Record<string, string>): string {
+  const pools = Object.entries(config).flatMap(([key, text]) => (key.endsWith(":workers") ? [parsed(text)] : []));
+  const [of] = pools.flatMap((all) => (isFields(all) && isFields(all[pool]) ? [all[pool]] : []));
+  return typeof of?.maxUnavailable === "number" ? String(of.maxUnavailable) : "1";
+}
+
+/** Of all that is protected, masters are what people know by name. */
+function unprotected(vms: readonly Resource[]): Risk[] {
+  const names = vms.filter(({ protection }) => protection === "taken").map(({ name }) => name);
+  if (names.length === 0) {
+    return [];
+  }
+  const what = `${enumerated(names.sort())} ${names.length === 1 ? "is" : "are"} no longer protected`;
+  return [
+    {
+      what,
+      meaning: `from then on, a change may delete ${names.length === 1 ? "it" : "them"}, or make ${names.length === 1 ? "it" : "them"} anew`,
+    },
+  ];
 }
 
 /** No data is on these, but everybody comes in through them. */
@@ -106,21 +155,35 @@ function frontends(vms: readonly Resource[]): Risk[] {
     return [];
   }
   const kept = all.length - gone.length;
+  const successors = vms.filter(({ action }) => action === "create").map(({ name }) => name);
+  const isSucceeded = successors.length > 0 && gone.every(({ action }) => action === "delete");
   const meaning =
     kept > 0
-      ? `${String(kept)} of ${String(all.length)} HAProxy machines serve meanwhile`
-      : "neither the API nor any route can be reached until another HAProxy machine serves";
+      ? `${String(kept)} of ${plural(all.length, "HAProxy machine")} ${kept === 1 ? "serves" : "serve"} meanwhile`
+      : isSucceeded
+        ? `${enumerated(successors.sort())} ${successors.length === 1 ? "takes" : "take"} over when that is done, last of all: ` +
+          "for some seconds neither the API nor any route can be reached"
+        : "neither the API nor any route can be reached until another HAProxy machine serves";
   return [{ what: happens(gone), meaning }];
 }
 
-const away: Record<Role, string> = {
-  master: "one at a time, each emptied before and taken back when it is Ready",
-  worker: "maxUnavailable at a time, each emptied before and taken back when it is Ready",
-  frontend: "all at the same time: neither the API nor any route can be reached while they boot",
-};
+const emptied = "each emptied before and taken back when it is Ready";
+const unreachable = "neither the API nor any route can be reached while";
+
+function away(role: Role, group: readonly Resource[], names: string[], config: Record<string, string>): string {
+  if (role !== "frontend") {
+    const [{ owner }] = group as [Resource];
+    return `${role === "master" ? "one" : atOnce(owner.name, config)} at a time, ${emptied}`;
+  }
+  const kept = were(group).length - names.length;
+  if (kept > 0) {
+    return `${String(kept)} of ${plural(were(group).length, "HAProxy machine")} ${kept === 1 ? "serves" : "serve"} meanwhile`;
+  }
+  return names.length === 1 ? `${unreachable} it boots` : `all at the same time: ${unreachable} they boot`;
+}
 
 /** Machines of one group that are restarted. */
-function restarts(vms: readonly Resource[], restarted: ReadonlySet<Resource>): Risk[] {
+function restarts(vms: readonly Resource[], restarted: ReadonlySet<Resource>, config: Record<string, string>): Risk[] {
   const groups = new Map<string, Resource[]>();
   for (const vm of vms) {
     groups.set(vm.owner.name, [...(groups.get(vm.owner.name) ?? []), vm]);
@@ -132,7 +195,7 @@ function restarts(vms: readonly Resource[], restarted: ReadonlySet<Resource>): R
       return [];
     }
     const what = `${enumerated(names.sort())} ${names.length === 1 ? "is" : "are"} restarted`;
-    return [{ what, meaning: away[role] }];
+    return [{ what, meaning: away(role, group, names, config) }];
   });
 }
 

@@ -88,6 +88,9 @@ function ownerOf({ owner, type, after }: Resource): Resource["owner"] {
 /** What a change is called. What happens to a machine that is made anew is part of that. */
 function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
   const { action, type, before, reasons } = resource;
+  if (isMachine(resource) && action === "none" && resource.protection !== undefined) {
+    return "changed";
+  }
   if (action === "none" || isGroup(type)) {
     return undefined;
   }
@@ -99,7 +102,10 @@ function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
     if (!runs(resource)) {
       return undefined;
     }
-    return vm?.action === "create" ? "created" : vm?.action === "replace" ? "replaced" : "run";
+    if (vm?.action === "create" || vm?.action === "replace") {
+      return `${vm.action}d`;
+    }
+    return vm !== undefined && restarts(vm) && isAround(resource) ? "restarted" : "run";
   }
   if (action === "forget") {
     return "forgotten";
@@ -108,13 +114,27 @@ function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
     return action === "update" ? "changed" : undefined;
   }
   if (type === "command:local:Command" && (action === "update" || action === "replace")) {
+    if (isFolder(resource)) {
+      // Looks whether an interrupted run left something, before anything is cloned.
+      return reasons.includes("stdin") ? "run" : undefined;
+    }
     return resource.after?.inputs?.create === "node pki/issue.mjs" ? "issued" : "run";
   }
   if (action === "update") {
-    return isMachine(resource) && reasons.some((reason) => restarting.test(reason)) ? "restarted" : "changed";
+    return restarts(resource) ? "restarted" : "changed";
   }
   return ({ create: "created", replace: "replaced", delete: "deleted" } as const)[action];
 }
+
+const restarts = (resource: Resource) =>
+  isMachine(resource) && resource.action === "update" && resource.reasons.some((reason) => restarting.test(reason));
+
+/** The steps by which a node is emptied before its machine restarts, and taken back. */
+const isAround = ({ after }: Resource) =>
+  ["drain-node", "settle-node"].includes(stepLine(after?.inputs?.update)?.script ?? "");
+
+/** The stack's folder in vCenter. */
+const isFolder = ({ after }: Resource) => after?.inputs?.create === "node vcenter/folder.mjs ready";
 
 /** Whether a step runs now: one for later runs when what it shows changes, or when it goes. */
 function runs({ action, before, after }: Resource): boolean {
@@ -135,6 +155,9 @@ function itemOf(resource: Resource, context: Context): Item {
   }
   if (resource.type === commandType) {
     return stepItem(resource, context);
+  }
+  if (isFolder(resource) && resource.action === "update") {
+    return { label: labelOf(resource), notes: ["another folder, datacenter or login"], differences: [], resource };
   }
   const isMade = resource.action === "update" || resource.action === "replace";
   return {
@@ -162,7 +185,8 @@ function machineItem(resource: Resource, { hosts }: Context): Item {
   const described = (state?: State) => ({
     ...state?.inputs,
     hostSystemId: hosts.get(state?.inputs?.hostSystemId) ?? state?.inputs?.hostSystemId,
-    address: state?.replacementTrigger,
+    ...placeIn(state?.replacementTrigger),
+    protect: state?.protect ?? false,
     // Goes with the host, and the configuration has no word for it.
     resourcePoolId: undefined,
     // Read at the first boot, and never compared.
@@ -188,6 +212,16 @@ function machineItem(resource: Resource, { hosts }: Context): Item {
     path: settings[difference.path] ?? difference.path,
   }));
   return { notes: [], differences: hidden(resource, found), resource };
+}
+
+/** What a machine is replaced for (components/machine/machine.ts): `192.0.2.21, generation 1.0`. */
+function placeIn(trigger: unknown): Record<string, unknown> {
+  const found = /^(\S+), generation (\d+)\.(\d+)$/.exec(typeof trigger === "string" ? trigger : "");
+  if (!found) {
+    return { address: trigger };
+  }
+  const [, address, ofGroup, generation] = found;
+  return { address, generation, "generation of the group": ofGroup };
 }
 
 function stepItem(resource: Resource, { resources }: Context): Item {
@@ -287,7 +321,8 @@ function hostNames(all: readonly Resource[], config: Record<string, string>): Ma
   );
 }
 
-function parsed(text: string): unknown {
+/** What a value of the configuration holds; nothing when it is no JSON. */
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {

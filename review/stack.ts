@@ -32,6 +32,8 @@ export interface Resource {
   /** What differs at the top level, and by path. */
   reasons: string[];
   paths: string[];
+  /** Pulumi begins or ceases to refuse to delete it. */
+  protection?: "given" | "taken";
   /** Deleted because what it lives in is deleted. */
   deletedWith?: string;
   /** How many changes have to be done before this one, one after the other. */
@@ -84,12 +86,20 @@ export function resourcesOf(preview: Preview): Map<string, Resource> {
       after: ops.includes("delete") ? undefined : after,
       reasons: [...new Set(all.flatMap(({ diffReasons }) => diffReasons ?? []))],
       paths: [...new Set(all.flatMap(({ detailedDiff }) => Object.keys(detailedDiff ?? {})))],
+      protection: protection(before, after),
       deletedWith: before?.deletedWith,
       rank: 0,
     });
   }
   rank(resources);
   return resources;
+}
+
+function protection(before?: State, after?: State): Resource["protection"] {
+  if (before === undefined || after === undefined || !before.protect === !after.protect) {
+    return undefined;
+  }
+  return after.protect ? "given" : "taken";
 }
 
 function ownerOf(urn: string, stateOf: (urn: string) => State | undefined): Owner {

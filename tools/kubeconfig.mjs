@@ -46,7 +46,7 @@ function find(document, name) {
   return { cluster: named("clusters")?.cluster, user: named("users")?.user, context: named("contexts")?.context };
 }
 
-/** Adds a cluster, or renews it. What people set for its context, such as a namespace, stays. */
+/** Adds a cluster, or renews it. What people set for its context, such as a namespace or another user, stays. */
 function merge(document, name, own, file) {
   const { cluster, user, context } = find(document, name);
   // One that was built anew has another authority; one that moved, another address.
@@ -57,7 +57,7 @@ function merge(document, name, own, file) {
   document.contents ??= document.createNode({ apiVersion: "v1", kind: "Config" });
   put(document, "clusters", { name, cluster: { ...cluster, ...own.cluster } });
   put(document, "users", { name, user: own.user });
-  put(document, "contexts", { name, context: { ...context, cluster: name, user: name } });
+  put(document, "contexts", { name, context: { user: name, ...context, cluster: name } });
 }
 
 function taken(name, file) {

@@ -162,6 +162,138 @@ describe("a review", () => {
   });
 });
 
+describe("what a review says of machines", () => {
+  const component = "esxi-k8s:index:HaproxyFrontend";
+  const urn = (type: string, name: string) => `urn:pulumi:sim::esxi-k8s::${type}::${name}`;
+  const vm = "vsphere:index/virtualMachine:VirtualMachine";
+  const inputs = { numCpus: 2, memory: 2048, hostSystemId: "host-1" };
+
+  /** A preview of HAProxy machines: what each was and is to be. */
+  function frontends(machines: Record<string, { op: string; was?: object; is?: object; reasons?: string[] }>): Outcome {
+    const parent = urn(component, "frontend");
+    const node = "esxi-k8s:index:Machine";
+    const state = (name: string, more: object) => ({
+      type: vm,
+      parent: urn(node, name),
+      inputs,
+      replacementTrigger: "192.0.2.1, generation 0.0",
+      ...more,
+    });
+    const steps = [
+      { op: "same", urn: parent, newState: { type: component, inputs: {} } },
+      ...Object.keys(machines).map((name) => ({
+        op: "same",
+        urn: urn(node, name),
+        newState: { type: node, parent, inputs: {} },
+      })),
+      ...Object.entries(machines).map(([name, { op, was, is, reasons }]) => ({
+        op,
+        urn: urn(vm, name),
+        ...(was && { oldState: state(name, was) }),
+        ...(is && { newState: state(name, is) }),
+        diffReasons: reasons ?? [],
+      })),
+    ];
+    return { code: 0, stdout: JSON.stringify({ steps }), stderr: "" };
+  }
+  const text = (machines: Parameters<typeof frontends>[0]) => markdown(review("sim", frontends(machines)));
+  const same = { op: "same", was: {}, is: {} };
+
+  test("shows protection that is taken away, of what does not change otherwise", () => {
+    const said = text({
+      a: { op: "same", was: { protect: true }, is: {} },
+      b: { op: "same", was: { protect: true }, is: { protect: true } },
+    });
+    expect(said).toMatch(/^\*\*1 machine changes\*\* in stack `sim`: a is changed in place\./);
+    expect(said).toContain(
+      "> [!WARNING]\n> - **a is no longer protected**: from then on, a change may delete it, or make it anew.",
+    );
+    expect(said).toContain("`protect`: `true` → `false`");
+    expect(said).toContain("4 resources stay as they are.");
+  });
+
+  test("shows protection that is given, which is no risk", () => {
+    const said = text({ a: { op: "same", was: {}, is: { protect: true } } });
+    expect(said).toContain("`protect`: `false` → `true`");
+    expect(said).not.toContain("[!WARNING]");
+  });
+
+  test.each<[string, Parameters<typeof frontends>[0], string]>([
+    [
+      "one of two that restarts",
+      { a: { op: "update", was: {}, is: {}, reasons: ["memory"] }, b: same },
+      "**a is restarted**: 1 of 2 HAProxy machines serves meanwhile.",
+    ],
+    [
+      "the only one that restarts",
+      { a: { op: "update", was: {}, is: {}, reasons: ["memory"] } },
+      "**a is restarted**: neither the API nor any route can be reached while it boots.",
+    ],
+    [
+      "one that others succeed",
+      { a: { op: "delete", was: {} }, b: { op: "create", is: {} }, c: { op: "create", is: {} } },
+      "**a is deleted**: b and c take over when that is done, last of all: for some seconds neither the API nor any route can be reached.",
+    ],
+    [
+      "the only one that is made anew",
+      { a: { op: "replace", was: {}, is: {} } },
+      "**a is replaced**: neither the API nor any route can be reached until another HAProxy machine serves.",
+    ],
+  ])("says what it means for HAProxy: %s", (_, machines, meaning) => {
+    expect(text(machines)).toContain(meaning);
+  });
+
+  test("tells addresses from generations", () => {
+    const said = text({ a: { op: "replace", was: {}, is: { replacementTrigger: "192.0.2.1, generation 2.1" } } });
+    expect(said).toContain("`generation`: `0` → `1`; `generation of the group`: `0` → `2`");
+    expect(said).not.toContain("`address`:");
+  });
+
+  test("shows of a long value the part that differs", () => {
+    const long = "example.org/label ".repeat(6);
+    const said = text({
+      a: {
+        op: "update",
+        was: { inputs: { ...inputs, annotation: `${long}old` } },
+        is: { inputs: { ...inputs, annotation: `${long}new` } },
+        reasons: ["annotation"],
+      },
+    });
+    expect(said).toMatch(/`annotation`: `….*old` → `….*new`/);
+  });
+});
+
+describe("a preview that failed", () => {
+  test.each([
+    [
+      "getting stack configuration: invalid YAML file: yaml: line 81: did not find expected ',' or ']'",
+      "Pulumi.prod.yaml is not YAML that can be read",
+      "line 81: did not find",
+    ],
+    [
+      'Logging in using access token from PULUMI_ACCESS_TOKEN\nerror: performing HTTP request: Get "https://127.0.0.1:1/api/user": dial tcp 127.0.0.1:1: connect: connection refused',
+      "no access to the backend that has the state of stack prod",
+      "connection refused",
+    ],
+    [
+      "error: failed to load checkpoint: place 1: unexpected end of JSON input",
+      "the state of stack prod is damaged",
+      "unexpected end of JSON",
+    ],
+    [
+      "error: validating stack config: bad value",
+      "a secret in Pulumi.prod.yaml is damaged",
+      "pulumi config set --stack prod --secret",
+    ],
+  ])("says what is to be done: %s", (stderr, what, hint) => {
+    const made = review("prod", { code: 255, stdout: "", stderr });
+    expect(made.verdict).toBe("failed");
+    expect(made.problems.map((problem) => problem.what)).toEqual([what]);
+    expect(markdown(made)).toContain(hint);
+    expect(markdown(made)).not.toContain("Logging in using");
+  });
+});
+
 /** Deletes the cluster's identity and two objects in the cluster. */
 function goingWithTheCluster(): Outcome {
   const urn = (type: string, name: string) => `urn:pulumi:sim::esxi-k8s::${type}::${name}`;

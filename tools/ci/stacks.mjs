@@ -48,8 +48,15 @@ export function changedFiles(base) {
 /** Which of the paths a stack's program loads. */
 export function changedInputs(stack, paths) {
   const tool = join(import.meta.dirname, "stack-inputs.mjs");
-  const options = { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] };
-  const inputs = execFileSync(execPath, [tool, stack], options).trim().split("\n");
+  const { status, stdout } = spawnSync(execPath, [tool, stack], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (status !== 0) {
+    // It has said why.
+    exit(1);
+  }
+  const inputs = stdout.trim().split("\n");
   const files = new Set(inputs);
   const folders = inputs.filter((input) => input.endsWith("/"));
   return paths.filter((path) => files.has(path) || folders.some((folder) => path.startsWith(folder)));
