@@ -12,7 +12,7 @@ import {
   store,
   unroute,
 } from "./support/client";
-import { eventually, frontend, inLab, kubectl, onMachine, output, temporaryFile, workers } from "./support/lab";
+import { eventually, frontend, inLab, kubectl, onMachine, output, room, temporaryFile, workers } from "./support/lab";
 
 const traefikLog = (...options: string[]) =>
   kubectl("-n", "traefik", "logs", "-l", "app.kubernetes.io/name=traefik", "--tail=-1", ...options);
@@ -137,20 +137,21 @@ export function describeConsul(): void {
     "reads and writes while %s is stopped",
     async (server) => {
       await allServersVote();
-      // Nowhere to come back to, so that it stays away.
-      await kubectl("cordon", ...workers);
-      try {
-        await store.disturb(async () => {
+      const withoutRoom = async () => {
+        // Nowhere to come back to, so that it stays away.
+        await kubectl("cordon", ...workers);
+        try {
           await kubectl("-n", "consul", "delete", "pod", server);
           await readsAndWrites(`without ${server}`);
-        });
-        await eventually(30, async () => {
-          const pod = ["-n", "consul", "get", "pod", server, "-o", "jsonpath={.status.phase}"];
-          expect(await kubectl(...pod)).toBe("Pending");
-        });
-      } finally {
-        await kubectl("uncordon", ...workers);
-      }
+          await eventually(30, async () => {
+            const pod = ["-n", "consul", "get", "pod", server, "-o", "jsonpath={.status.phase}"];
+            expect(await kubectl(...pod)).toBe("Pending");
+          });
+        } finally {
+          await kubectl("uncordon", ...workers);
+        }
+      };
+      await store.disturb(() => room.disturb(withoutRoom));
     },
   );
 

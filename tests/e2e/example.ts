@@ -2,13 +2,14 @@ import { cp } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { expect, it } from "vitest";
 import { ask, domain, status } from "./support/client";
-import { api, eventually, inLab, kubectl, run, temporaryFolder } from "./support/lab";
+import { api, eventually, inLab, kubectl, room, run, temporaryFolder } from "./support/lab";
 
 /** An application that another stack deploys: a copy of examples/hello, used as docs/kubeconfig.md says. */
 export function describeExample(): void {
   const url = `https://hello.${domain}/`;
   let folder: string;
-  const hello = (...args: string[]) => api.calmly(() => inLab("pulumi", "-C", folder, ...args, "--stack", "sim"));
+  const hello = (...args: string[]) =>
+    room.calmly(() => api.calmly(() => inLab("pulumi", "-C", folder, ...args, "--stack", "sim")));
 
   it("is deployed with the kubeconfig of the cluster's stack and answers by its own host name", async () => {
     folder = join(await temporaryFolder(), "hello");

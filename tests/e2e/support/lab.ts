@@ -89,12 +89,18 @@ export const inLab = (...command: string[]): Promise<string> => run("sim/enter",
 /** The API server, which `kubectl`, `make` and `pulumi` want to be there. */
 export const api = new Calm();
 
+/**
+ * Room for pods on the workers, for which `make` and `pulumi` wait. Of several, whoever needs the store takes it first, then room, then the
+ * API: in another order two would wait for each other.
+ */
+export const room = new Calm();
+
 export const make = (...args: string[]): Promise<string> =>
-  api.calmly(() => run("make", ["--no-print-directory", ...args]));
+  room.calmly(() => api.calmly(() => run("make", ["--no-print-directory", ...args])));
 
 /** Pulumi on the stack; without the questions that it asks people. */
 export const pulumi = (...args: string[]): Promise<string> =>
-  api.calmly(() => inLab("pulumi", ...args, "--stack", "sim"));
+  room.calmly(() => api.calmly(() => inLab("pulumi", ...args, "--stack", "sim")));
 
 /** A question whose answer stays as it is: asked once, and again only if that failed. */
 function answeredOnce<T>(ask: () => Promise<T>): () => Promise<T> {
