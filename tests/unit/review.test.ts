@@ -53,7 +53,7 @@ const expected: Record<string, Omit<Summary, "stack">> = {
   "workers-with-more-memory": { verdict: "changes", atRisk: [], machines: 2 },
   "masters-with-more-cpus": { verdict: "changes", atRisk: [], machines: 3 },
   "worker-with-another-address": { verdict: "data-at-risk", atRisk: ["replace machine worker-1"], machines: 2 },
-  "worker-on-another-host": { verdict: "changes", atRisk: [], machines: 1 },
+  "worker-on-another-host": { verdict: "data-at-risk", atRisk: ["replace machine worker-1"], machines: 1 },
   "master-with-another-address": { verdict: "data-at-risk", atRisk: ["replace machine master-2"], machines: 2 },
   "master-rebuilt": { verdict: "data-at-risk", atRisk: ["replace machine master-2"], machines: 1 },
   "route-changed": { verdict: "changes", atRisk: [], machines: 0 },
