@@ -3,6 +3,7 @@
 # Parameters: NAME (of the node), SIZE (cpus x MiB, that it is to have: another one is a reason to run)
 source prelude.sh
 source etcd.sh
+source api.sh
 source drain.sh
 
 members=$(members)

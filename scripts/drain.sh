@@ -2,12 +2,11 @@
 # How a node is emptied. The policy is the cluster's at that moment: how long pods may take, and whether it goes on without them.
 # What cannot be asked is no answer: nothing is removed because a question failed.
 shopt -s inherit_errexit
-export KUBECONFIG=/etc/kubernetes/admin.conf
 
 # drain NODE [CLAIMS]: cordons and drains. With `move-claims`, replicas whose only data is a volume on that node are made anew elsewhere, one
 # at a time, as the disruption budget of their set allows; without, only if the node could not be emptied otherwise.
 drain() {
-  local node=$1 move=${2:-} timeout force began output status=0
+  local node=$1 move=${2:-} timeout limit force began output status
   output=$(mktemp -p /run)
   timeout=$(policy timeout 10m)
   force=$(policy force false)
@@ -20,19 +19,28 @@ drain() {
   fi
   kubectl cordon "$node"
   kubectl annotate --overwrite node "$node" esxi-k8s/away=yes
-  local options=(--ignore-daemonsets --delete-emptydir-data --timeout "$timeout")
+  local options=(--ignore-daemonsets --delete-emptydir-data)
   # Pods that nobody makes anew are lost.
   [ "$force" != true ] || options+=(--force)
-  kubectl drain "$node" "${options[@]}" >"$output" 2>&1 &
-  local draining=$!
+  limit=$(seconds_of "$timeout")
   began=$SECONDS
-  while kill -0 "$draining" 2>/dev/null; do
-    sleep 2
-    if [ "$move" = move-claims ] || ((SECONDS - began > 20)); then
-      move_claims "$node" || true
+  while true; do
+    local left=$((limit ? began + limit - SECONDS : 0))
+    command kubectl drain "$node" "${options[@]}" --timeout "${left}s" >"$output" 2>&1 &
+    local draining=$!
+    while kill -0 "$draining" 2>/dev/null; do
+      sleep 2
+      if [ "$move" = move-claims ] || ((SECONDS - began > 20)); then
+        move_claims "$node" || true
+      fi
+    done
+    wait "$draining" && status=0 || status=$?
+    # It ends with the first connection that does. What it may not delete it may not delete later either.
+    if ((status == 0 || (limit && began + limit - SECONDS <= 2))) || grep --quiet 'cannot delete' "$output"; then
+      break
     fi
+    sleep 1
   done
-  wait "$draining" || status=$?
   tail --lines=6 "$output"
   rm "$output"
   [ "$status" -ne 0 ] || return 0
@@ -50,6 +58,12 @@ undo_drain() {
     kubectl uncordon "$1"
     kubectl annotate node "$1" esxi-k8s/away-
   fi
+}
+
+# seconds_of DURATION: such as 90s, 10m or 1h30m.
+seconds_of() {
+  [[ $1 =~ ^(([0-9]+)h)?(([0-9]+)m)?(([0-9]+)s)?$ ]]
+  echo $((10#${BASH_REMATCH[2]:-0} * 3600 + 10#${BASH_REMATCH[4]:-0} * 60 + 10#${BASH_REMATCH[6]:-0}))
 }
 
 policy() {

@@ -4,6 +4,7 @@
 # Parameters: NAME (of the node), NODE_UID, MEMBER (id of its etcd member, of masters alone)
 source prelude.sh
 source etcd.sh
+source api.sh
 source drain.sh
 NODE_UID=${NODE_UID:-} MEMBER=${MEMBER:-}
 
@@ -33,7 +34,7 @@ fi
 if [ -n "$NODE_UID" ]; then
   remove_node() {
     printf '{"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":"%s"}}' "$NODE_UID" |
-      kubectl delete --raw "/api/v1/nodes/$NAME" --filename -
+      command kubectl delete --raw "/api/v1/nodes/$NAME" --filename -
   }
   # The API server that was asked may have been that of the master that leaves.
   retry_for 60 "the removal of the node $NAME" remove_node

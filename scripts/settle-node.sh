@@ -2,6 +2,7 @@
 # Takes a node back that was restarted: waits until it is Ready, and lets pods onto it. Runs on any master that serves.
 # Parameters: NAME (of the node), SIZE (cpus x MiB, that it has: another one is a reason to run)
 source prelude.sh
+source api.sh
 source drain.sh
 
 # The cluster takes a node for Ready for a while after its last word.
