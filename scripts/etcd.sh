@@ -21,3 +21,22 @@ healthy_members() {
     fi
   done < <(members)
 }
+
+# remove_member ID MEMBERS: takes a member out of those that `members` has listed. A member that stays is asked: this machine's own may be the
+# one that goes, and would take its answer with it.
+remove_member() {
+  local id client learner answer number pki=/etc/kubernetes/pki/etcd
+  number=$(printf %u "0x$1")
+  while read -r id _ _ client learner; do
+    if [ "$id" = "$1" ] || [ "$learner" != false ]; then
+      continue
+    fi
+    answer=$(curl --silent --show-error --max-time 10 --cacert "$pki/ca.crt" --cert "$pki/server.crt" --key "$pki/server.key" \
+      --data "{\"ID\":\"$number\"}" "$client/v3/cluster/member/remove") || continue
+    case $answer in
+      *'"members"'* | *'member not found'*) return 0 ;;
+      *) echo "$client: $answer" ;;
+    esac
+  done <<<"$2"
+  return 1
+}

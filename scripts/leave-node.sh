@@ -29,7 +29,7 @@ if [ -n "$NODE_UID" ]; then
   drain "$NAME" move-claims
 fi
 if [ -n "$MEMBER" ]; then
-  etcdctl member remove "$MEMBER"
+  retry_for 60 "the removal of the etcd member $MEMBER" remove_member "$MEMBER" "$all"
 fi
 if [ -n "$NODE_UID" ]; then
   remove_node() {

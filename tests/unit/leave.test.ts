@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FakeMachine } from "../support/steps";
+
+const member = (id: string, name: string, host: string) =>
+  `${id}, started, ${name}, https://${host}:2380, https://${host}:2379, false`;
+/** As etcd lists it; by its programs it is known in decimal, with more digits than a number of JavaScript holds. */
+const leaves = "e6d07570ff5b5d44";
+
+let machine: FakeMachine;
+beforeEach(() => {
+  machine = new FakeMachine();
+  const list = [member("6c1", "master-1", "a"), member(leaves, "master-2", "b"), member("c51", "master-3", "c")];
+  machine.program(
+    "crictl",
+    `case "$*" in *"member list"*) printf '%s\\n' ${list.map((line) => `'${line}'`).join(" ")} ;; *) echo etcd ;; esac`,
+  );
+  machine.program("kubectl", "exit 0");
+});
+afterEach(() => {
+  machine.remove();
+});
+
+describe("the step that lets a master leave", () => {
+  /** @param answers of members to the request that one of them is removed, by their hosts; nothing is an answer that is lost */
+  const leave = async (answers: Record<string, string>) => {
+    const asked = join(machine.folder, "asked");
+    const cases = Object.entries(answers).map(([host, answer]) => `*//${host}:*) echo '${answer}' ;;`);
+    machine.program("curl", `echo "$*" >>${asked}\ncase "$*" in ${cases.join("\n")} *) exit 52 ;; esac`);
+    const parameters = { NAME: "master-2", NODE_UID: "", MEMBER: leaves };
+    const outcome = await machine.run("leave-node", { parameters }, (scripts) =>
+      scripts.replaceAll("mktemp -p /run", "mktemp").replace("retry_for 60", "retry_for 0"),
+    );
+    return { ...outcome, asked: readFileSync(asked, "utf8").trim().split("\n") };
+  };
+  const removed = '{"header":{},"members":[{"ID":"1"}]}';
+
+  test("asks a member that stays, even on the machine that leaves", async () => {
+    const { status, stdout, asked } = await leave({ a: removed, b: removed, c: removed });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: "left: master-2\n" });
+    expect(asked).toHaveLength(1);
+    expect(asked[0]).toMatch(
+      new RegExp(`--data {"ID":"${String(BigInt(`0x${leaves}`))}"} https://a:2379/v3/cluster/member/remove$`),
+    );
+  });
+
+  test("asks the next one when one does not answer, and takes a member that is gone for removed", async () => {
+    const { status, asked } = await leave({ c: '{"code":5,"message":"etcdserver: member not found"}' });
+    expect(status).toBe(0);
+    expect(asked.map((line) => line.split("https://")[1])).toEqual(
+      ["a", "c"].map((host) => `${host}:2379/v3/cluster/member/remove`),
+    );
+  });
+
+  test("fails, and says what it was told, when none of them does it", async () => {
+    const refusal = '{"code":14,"message":"etcdserver: unhealthy cluster"}';
+    const { status, stderr } = await leave({ a: refusal, c: refusal });
+    expect(status).toBe(1);
+    expect(stderr).toContain("https://c:2379: " + refusal);
+    expect(stderr).toContain(`the removal of the etcd member ${leaves}`);
+  });
+});
