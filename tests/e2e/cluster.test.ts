@@ -26,6 +26,7 @@ import {
   machines,
   make,
   onMachine,
+  power,
   pulumi,
   run,
   sideBySide,
@@ -130,7 +131,9 @@ describe("the search for drift without a cluster", describeDrift);
 
 describe("make down", () => {
   it("takes as long for machines that are off, hang, are cut off, gone or not recorded, and leaves nothing", async () => {
-    // One has switched itself off before.
+    // Two of them run again, the others stay off.
+    await power("master-2", "on");
+    await power("worker-1", "on");
     await afflict.hang("master-2");
     await afflict.isolate("worker-1");
     await run("sim/vcenter", ["delete", "haproxy-1"]);

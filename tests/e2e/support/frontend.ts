@@ -25,6 +25,8 @@ export interface Fault {
   strike: (machine: string) => Promise<() => Promise<unknown>>;
   /** The machine mends itself, so that it may keep the address. */
   passes?: boolean;
+  /** Seconds until it is ended; default 6. */
+  lasts?: number;
 }
 
 /** A signal to all processes of a unit, until another one. */
@@ -50,7 +52,9 @@ export const faults = {
       return () => power(machine, "on");
     },
   },
+  // Shorter ones may move the address once more: HAProxy has to have noticed that it reaches no server.
   "the network is cut": {
+    lasts: 12,
     strike: async (machine) => {
       const name = await port(machine);
       await inLab("ip", "link", "set", name, "nomaster");
@@ -58,6 +62,7 @@ export const faults = {
     },
   },
   "the link is down": {
+    lasts: 12,
     strike: async (machine) => {
       const name = await port(machine);
       await inLab("ip", "link", "set", name, "down");
@@ -150,7 +155,7 @@ export class SharedAddress {
       const end = await fault.strike(struck);
       let holder: string;
       try {
-        await new Promise((resolve) => setTimeout(resolve, 6000));
+        await new Promise((resolve) => setTimeout(resolve, (fault.lasts ?? 6) * 1000));
         holder = await this.holder(fault.passes ? machines : others);
       } finally {
         await end();
