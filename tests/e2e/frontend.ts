@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { eventually, inLab, power } from "./support/lab";
-import { faults, SharedAddress, type Seen } from "./support/frontend";
+import { faults, onConsole, SharedAddress, type Seen } from "./support/frontend";
 import type { SmallStack } from "./support/stack";
 
 export type Changes = Parameters<SmallStack["pulumi"]>[1];
@@ -15,14 +15,14 @@ export function expectBearable(what: string, { api, ingress, two }: Seen): void 
   expect(Math.max(api, ingress, two)).toBeLessThan(bearable);
 }
 
-/** Runs Pulumi on some resources of a stack alone. */
-export async function upOf(stack: SmallStack, changes: Changes, names: string[]) {
+/** Runs Pulumi on some resources of a stack alone; with `--target-replace`, whether they change or not. */
+export async function upOf(stack: SmallStack, changes: Changes, names: string[], option = "--target") {
   const state = JSON.parse(await inLab("pulumi", "stack", "export", "--stack", stack.name)) as {
     deployment: { resources: { urn: string }[] };
   };
   const urns = state.deployment.resources.map(({ urn }) => urn);
   const targets = names.map((name) => String(urns.find((urn) => urn.endsWith(`::${name}`))));
-  return stack.pulumi("up", changes, "--yes", "--skip-preview", ...targets.flatMap((urn) => ["--target", urn]));
+  return stack.pulumi("up", changes, "--yes", "--skip-preview", ...targets.flatMap((urn) => [option, urn]));
 }
 
 /** Two HAProxy machines that share an address, in front of one master and one worker. */
@@ -58,13 +58,22 @@ export function describeFrontend(
   });
 
   it("refuses an address that somebody else has, before keepalived hears of it, and says who", async () => {
-    // The depot's.
-    const claimed = withFrontend({ virtualAddress: "10.20.0.3" });
-    const { code, stdout } = await upOf(stack, claimed, [`${String(machines[0])}-keepalived`]);
-    expect(code).not.toBe(0);
-    expect(stdout).toMatch(
-      /10\.20\.0\.3 is in use by the machine with the MAC address [0-9A-F:]{17}, which is no HAProxy machine of this stack: take/,
-    );
+    const all = (verb: string) => Promise.all(machines.map((each) => onConsole(each, `systemctl ${verb} keepalived`)));
+    const somebody = (verb: string) => inLab("ip", "address", verb, `${address}/32`, "dev", "lab0");
+    await all("stop");
+    await somebody("add");
+    try {
+      const step = `${String(machines[0])}-keepalived`;
+      const { code, stdout } = await upOf(stack, configuration(), [step], "--target-replace");
+      expect(code).not.toBe(0);
+      const said =
+        "is in use by the machine with the MAC address [0-9A-F:]{17}, which is no HAProxy machine of this stack: take";
+      expect(stdout).toMatch(new RegExp(`${address.replaceAll(".", "\\.")} ${said}`));
+    } finally {
+      await somebody("delete");
+      await all("start");
+    }
+    await eventually(30, () => shared.holder(machines));
   });
 
   it("passes 80 and 443 on while no master is there", async () => {
