@@ -28,13 +28,20 @@ if ((up < staying / 2 + 1)); then
   problems+=("etcd's members ${down[*]} are down, and $up of the $staying that stay are no majority: bring them back first")
 fi
 
-# An address is free if nobody answers for it; of nodes that are there it is theirs.
+# Who has an address answers to ARP, whatever a firewall keeps from answering to ping.
+claimant() {
+  ip neighbour flush to "$1"
+  ping -c 1 -W 1 "$1" >/dev/null 2>&1 || true
+  ip neighbour show "$1" | sed -n 's/.* lladdr \([^ ]*\) .*/\1/p'
+}
+
+# An address is free if nobody has it; of nodes that are there it is theirs.
 known=$(kubectl get nodes --output 'jsonpath={range .items[*]}{.metadata.name}={.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}')
 for name in "${!wanted[@]}"; do
   address=${wanted[$name]}
-  if ! grep --quiet --line-regexp "$name=$address" <<<"$known" && ping -c 1 -W 1 "$address" >/dev/null 2>&1; then
-    problems+=("$address is to be that of $name, and somebody answers there ($(ip neighbour show "$address" | grep --only-matching 'lladdr [^ ]*' || echo 'MAC address unknown')): give $name another, or free this one")
-  fi
+  grep --quiet --line-regexp "$name=$address" <<<"$known" && continue
+  mac=$(claimant "$address")
+  [ -z "$mac" ] || problems+=("$address is to be that of $name, but the machine with the MAC address $mac has it: give $name another, or free this one")
 done
 
 if ((${#problems[@]})); then

@@ -48,16 +48,17 @@ drain() {
     echo "$node was not empty after $timeout, and kubernetes.drain.force says to go on"
     return
   fi
-  undo_drain "$node"
+  undo_drain "$node" || true
   echo "$node was not empty after $timeout, so nothing was removed: make room for its pods or correct their PodDisruptionBudgets, or set kubernetes.drain.force, and run pulumi up again"
   return 1
 }
 
-undo_drain() {
-  if [ "$(kubectl get node "$1" --ignore-not-found --output 'jsonpath={.metadata.annotations.esxi-k8s/away}')" = yes ]; then
-    kubectl uncordon "$1"
-    kubectl annotate node "$1" esxi-k8s/away-
-  fi
+# undo_drain NODE: lets pods onto a node again that a step had cordoned; what others cordoned stays so.
+undo_drain() { retry_for 60 "the API server, to let pods onto $1 again" take_back "$1"; }
+take_back() {
+  local ours
+  ours=$(kubectl get node "$1" --ignore-not-found --output 'jsonpath={.metadata.annotations.esxi-k8s/away}') || return
+  [ "$ours" != yes ] || { kubectl uncordon "$1" && kubectl annotate node "$1" esxi-k8s/away-; }
 }
 
 # seconds_of DURATION: such as 90s, 10m or 1h30m.

@@ -40,3 +40,18 @@ remove_member() {
   done <<<"$2"
   return 1
 }
+
+# keeps_majority NAME away|gone: whether etcd goes on without a member that is away for a while, or is none any more; says why it does not.
+keeps_majority() {
+  local all healthy
+  all=$(members | awk -v name="$1" -v how="$2" '$5 == "false" && !(how == "gone" && $2 == name)' | wc --lines)
+  if ((all == 0)); then
+    echo "$1 is the only master: the cluster would be lost with it, so let others join first"
+    return 1
+  fi
+  healthy=$(healthy_members | grep --count --invert-match --line-regexp "$1" || true)
+  if ((healthy <= all / 2)); then
+    echo "without $1, $healthy of $all etcd members would be healthy, which is no majority: bring the others back first"
+    return 1
+  fi
+}

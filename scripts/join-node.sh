@@ -21,7 +21,8 @@ join() {
   touch "$state/$STEP.begun"
 
   # A node that was reset or replaced counts as alive for most of a minute.
-  retry_for 180 "a master that admits $NODE (if none serves any more, the cluster is lost: docs/runbooks/machines.md, \"When no master is left\")" ask_for_admission
+  answered=$SECONDS
+  retry_for 180 "a master that admits $NODE" ask_for_admission
 
   text=${CONFIG//@TOKEN@/$(admitted token)}
   text=${text//@CA_HASH@/$(admitted ca_hash)}
@@ -32,9 +33,18 @@ join() {
 }
 
 ask_for_admission() {
+  local status=0
   ssh -n -i "$work/key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=5 -o ServerAliveInterval=10 -o ServerAliveCountMax=3 \
     -o LogLevel=ERROR -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$work/known_hosts" \
-    "$MASTERS" "$NODE $ADDRESS" >"$work/admission"
+    "$MASTERS" "$NODE $ADDRESS" >"$work/admission" || status=$?
+  # What ssh itself says: nobody was reached.
+  if [ "$status" -ne 255 ]; then
+    answered=$SECONDS
+  elif ((SECONDS - answered >= 60)); then
+    echo "no master answers at ${MASTERS#*@}, so $NODE cannot join: bring one back, then run pulumi up again; if none is left, the cluster is lost, and docs/runbooks/machines.md says under 'When no master is left' how to begin anew"
+    exit 1
+  fi
+  return "$status"
 }
 admitted() { sed -n "s/^$1=//p" "$work/admission"; }
 

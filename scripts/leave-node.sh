@@ -6,18 +6,23 @@ source prelude.sh
 source etcd.sh
 source api.sh
 source drain.sh
+source room.sh
 NODE_UID=${NODE_UID:-} MEMBER=${MEMBER:-}
 
 all=$(members)
 member=$(awk -v id="$MEMBER" '$1 == id' <<<"$all")
 if [ -n "$member" ]; then
   read -r _ name _ <<<"$member"
-  others=$(($(wc --lines <<<"$all") - 1))
-  healthy=$(healthy_members | grep --count --invert-match --line-regexp "$name" || true)
-  if ((healthy < others / 2 + 1)); then
-    echo "without $name, $healthy of $others etcd members would be healthy, which is no majority: bring the others back first"
-    exit 1
-  fi
+  # Who takes its place goes first: a run deletes also when it could not make something else.
+  masters=$(policy masters '')
+  # shellcheck disable=SC2153 # a parameter
+  for other in $masters; do
+    if [ "$other" != "$NAME" ] && ! grep --quiet "^[^ ]* $other " <<<"$all"; then
+      echo "$NAME stays a master until $other, which is to be one, has joined: see why it has not, and run pulumi up again"
+      exit 1
+    fi
+  done
+  keeps_majority "$name" gone
 else
   MEMBER=''
 fi
@@ -26,6 +31,11 @@ fi
 found=$(kubectl get node "$NAME" --ignore-not-found --output 'jsonpath={.metadata.uid}')
 [ "$found" = "$NODE_UID" ] || NODE_UID=''
 if [ -n "$NODE_UID" ]; then
+  # One that is made anew takes its pods back, and one that is down has none to move.
+  nodes=$(policy nodes '')
+  if [[ " $nodes " != *" $NAME "* ]] && [ "$(policy force false)" != true ] && [ "$(node_ready "$NAME")" = True ]; then
+    refuse_stranded "$NAME"
+  fi
   drain "$NAME" move-claims
 fi
 if [ -n "$MEMBER" ]; then
