@@ -246,3 +246,60 @@ describe("images", () => {
     expect(notes).toContain("kubernetes.version: a full version in quotes");
   });
 });
+
+describe("what a failed run has left undone", () => {
+  const urn = (types: string, name: string) => `urn:pulumi:lab::esxi-k8s::${types}::${name}`;
+  const machine = (name: string, address: string) => ({
+    resOutputsEvent: {
+      metadata: { urn: urn("esxi-k8s:index:WorkerPool$esxi-k8s:index:Machine", name), new: { outputs: { address } } },
+    },
+  });
+  const failed = (name: string, message: string) => {
+    const of = urn("esxi-k8s:index:Machine$command:remote:Command", name);
+    return [
+      { diagnosticEvent: { urn: of, severity: "error", message } },
+      { resOpFailedEvent: { metadata: { urn: of, op: "update" } } },
+    ];
+  };
+  const said = (...events: object[]) => {
+    const file = join(folder, "events");
+    writeFileSync(file, events.map((event) => `${JSON.stringify(event)}\n`).join(""));
+    const { stderr } = spawnSync(process.execPath, [join(tools, "pending.mjs"), file, "lab"], { encoding: "utf8" });
+    return stderr.trimEnd().split("\n");
+  };
+  const last = "what waits for none of this is done: 'make up STACK=lab' does the rest";
+  const advice =
+    "see in vCenter whether it runs, and what its console says; one that is lost for good is made anew when it is deleted there";
+
+  test.each([
+    "after 5 failed attempts: dial tcp 10.20.0.32:22: i/o timeout",
+    "10.20.0.32:22: gave up after 5 attempts: dial tcp 10.20.0.32:22: connect: no route to host",
+    "after 5 failed attempts: ssh: handshake failed: read tcp 10.20.0.1:40312->10.20.0.32:22: i/o timeout",
+  ])("is named by the machine that does not answer: %s", (message) => {
+    expect(said(machine("worker-2", "10.20.0.32"), ...failed("worker-2-prepare", message))).toEqual([
+      "worker-2 does not answer at 10.20.0.32: worker-2-prepare and what comes after it is not done",
+      advice,
+      last,
+    ]);
+  });
+
+  test("is told apart from steps that failed, and from masters none of which answers", () => {
+    const refused = "10.20.0.10:6022: gave up after 5 attempts: dial tcp 10.20.0.10:6022: connect: connection refused";
+    expect(
+      said(
+        ...failed("control-plane-gate", refused),
+        ...failed("consul-entries", refused),
+        ...failed("worker-1-join", "Process exited with status 1: running …: gave up after 60s waiting for a master"),
+      ),
+    ).toEqual([
+      "no master answers through HAProxy at 10.20.0.10: control-plane-gate, consul-entries and what comes after them is not done",
+      advice,
+      "failed as said above: worker-1-join",
+      last,
+    ]);
+  });
+
+  test("is nothing when no step of a resource failed", () => {
+    expect(said(machine("worker-2", "10.20.0.32"))).toEqual([""]);
+  });
+});
