@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vsphere from "@pulumi/vsphere";
 import type { LoadedConfig, MachineSize, NodeConfig } from "../config";
-import { placedNodes } from "../config/nodes";
-import type { Disturbance, Past, PastMachine } from "../config/past";
+import { placedNodes, placeOf, wantedMachine } from "../config/nodes";
+import { disturbance, type Disturbance, type Past } from "../config/past";
 import { stackFolder } from "./machine/folder";
 import { Machine } from "./machine/machine";
 import { SshIdentities, sshIdentity, type SshIdentity } from "./machine/ssh-identity";
@@ -29,7 +29,7 @@ export class EsxiCluster extends pulumi.ComponentResource {
   /** @param past what the stack holds already */
   constructor(
     name: string,
-    config: LoadedConfig,
+    private readonly config: LoadedConfig,
     private readonly past: Past,
     opts?: pulumi.ComponentResourceOptions,
   ) {
@@ -58,7 +58,7 @@ export class EsxiCluster extends pulumi.ComponentResource {
     this.hosts = mapValues(config.hosts, (host) => {
       const found = vsphere.getHostOutput({ name: literal(host.name), datacenterId }, lookup);
       return {
-        place: `${host.name}, ${host.datastore}`,
+        place: placeOf(host),
         hostSystemId: found.id,
         resourcePoolId: found.resourcePoolId,
         datastoreId: vsphere.getDatastoreOutput({ name: literal(host.datastore), datacenterId }, lookup).id,
@@ -92,24 +92,9 @@ export class EsxiCluster extends pulumi.ComponentResource {
     return this.hostKeys.of(name);
   }
 
-  /** What a machine is to be. */
-  private wanted(node: NodeConfig, group: Group): PastMachine {
-    const { address } = node;
-    const { cpus, memoryMiB } = group;
-    const place = this.hosts[node.host]?.place ?? "";
-    return { place, address, cpus, memoryMiB, generation: `${String(group.generation)}.${String(node.generation)}` };
-  }
-
-  /** What this run does to a machine that exists, so that it is away for a while. */
+  /** What this run does to a machine that exists. */
   disturbance(name: string, node: NodeConfig, group: Group): Disturbance | undefined {
-    const wanted = this.wanted(node, group);
-    const made = this.past.machines.get(name);
-    const differs = (...properties: (keyof PastMachine)[]) =>
-      made !== undefined && properties.some((property) => made[property] !== wanted[property]);
-    if (differs("address", "generation", "place")) {
-      return "replaced";
-    }
-    return differs("cpus", "memoryMiB") ? "restarted" : undefined;
+    return disturbance(this.past.machines.get(name), wantedMachine(this.config.hosts, node, group));
   }
 
   /**
@@ -143,7 +128,7 @@ export class EsxiCluster extends pulumi.ComponentResource {
       {
         placement: { ...host, elsewhere, folder: this.folder, networkId: this.networkId, template: this.template },
         size: group,
-        wanted: this.wanted(node, group),
+        wanted: wantedMachine(this.config.hosts, node, group),
         after: opts.after,
         network: this.network,
         user: this.user,

@@ -2,13 +2,15 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { parseNetwork } from "../config/addresses";
-import type { LoadedConfig } from "../config";
+import type { LoadedConfig, NodeConfig } from "../config";
 import { byName } from "../config/nodes";
 import { frontendAddress } from "../render/founding";
 import { haproxyConfig, mastersSshPort, type Backend } from "../render/haproxy";
 import { keepalivedConfig, keepalivedUnit } from "../render/keepalived";
 import type { EsxiCluster } from "./esxi-cluster";
 import type { Machine } from "./machine/machine";
+import { Shell } from "./machine/shell";
+import { turns, type Turn } from "./machine/turns";
 
 export interface HaproxyFrontendArgs {
   esxi: EsxiCluster;
@@ -31,6 +33,7 @@ const statsPort = 8404;
 const statsUser = "admin";
 /** Paths on that port where HAProxy answers to everybody. */
 const health = { alive: "/health", connected: "/health/servers" };
+const connected = `${String(statsPort)}${health.connected}`;
 
 /**
  * HAProxy in front and outside of the cluster, layer 4 only: 6443 to the API servers, 80 and 443 to the ingress
@@ -50,6 +53,8 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
   /** Done when every machine serves its configuration. */
   readonly configured: pulumi.Resource[];
 
+  /** The machines, in the order of their names. */
+  private readonly nodes: { name: string; address: string }[];
   private readonly files: string;
   /** What every machine of this stack, and none of another, says of itself. */
   private readonly stack: pulumi.Output<string>;
@@ -58,9 +63,7 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
     super("esxi-k8s:index:HaproxyFrontend", name, {}, opts);
     const { esxi, config } = args;
     this.files = args.files;
-    this.machines = byName(config).map(([node, placed]) =>
-      esxi.clone("frontend", node, placed, config, { parent: this }),
-    );
+    this.nodes = byName(config).map(([node, { address }]) => ({ name: node, address }));
     this.endpoint = frontendAddress(config);
     this.masters = { host: this.endpoint, port: mastersSshPort };
     this.stack = esxi.adminKey.publicKey.apply((key) => createHash("sha256").update(key).digest("hex").slice(0, 16));
@@ -80,23 +83,20 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
       stats: { port: statsPort, user: statsUser },
       health,
     });
-    this.configured = this.machines.flatMap((machine, index) => {
-      const haproxy = machine.run(
-        `${machine.machineName}-haproxy`,
-        {
-          script: "configure-haproxy",
-          parameters: { ...this.identification, AFTER: this.machines[index - 1]?.address ?? "" },
-          texts: { CONFIG: text, FILES: this.files },
-          stdin: this.statsPassword,
-          timeoutSeconds: installing,
-        },
-        { parent: machine },
-      );
-      if (config.virtualAddress === undefined) {
-        return [haproxy];
-      }
-      return [haproxy, this.shareVirtualAddress(machine, args.subnet, config.virtualAddress, config, haproxy)];
-    });
+    const made = new Map<string, { machine: Machine; configured: pulumi.Resource[] }>();
+    // While one that exists is away, another one serves.
+    for (const turn of turns(byName(config), (node, placed) => esxi.disturbance(node, placed, config), 1)) {
+      const after = turn.after.flatMap((other) => made.get(other)?.configured ?? []);
+      const relief = this.relief(turn, esxi, config, after);
+      const machine = esxi.clone("frontend", turn.name, turn.node, config, {
+        parent: this,
+        after: [...after, ...relief],
+      });
+      made.set(turn.name, { machine, configured: this.configure(machine, args, text) });
+    }
+    const all = this.nodes.flatMap(({ name: node }) => made.get(node) ?? []);
+    this.machines = all.map(({ machine }) => machine);
+    this.configured = all.flatMap(({ configured }) => configured);
 
     this.registerOutputs({
       endpoint: this.endpoint,
@@ -104,6 +104,67 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
       statsUser: this.statsUser,
       statsPassword: this.statsPassword,
     });
+  }
+
+  /** Waits until another machine serves, before one that exists goes away for a while; of a single one nothing can. */
+  private relief(
+    { name, node, disturbed }: Turn<NodeConfig>,
+    esxi: EsxiCluster,
+    config: LoadedConfig["frontend"],
+    dependsOn: pulumi.Resource[],
+  ): pulumi.Resource[] {
+    const other = this.nodes.find((machine) => machine.name !== name);
+    if (!other) {
+      return [];
+    }
+    const { user, adminKey: key } = esxi;
+    const shell = new Shell(
+      { host: other.address, user, key, hostKey: esxi.hostKey(other.name).publicKey },
+      "frontend",
+    );
+    const { cpus, memoryMiB, generation } = config;
+    const made = `${name} ${String(cpus)}x${String(memoryMiB)} ${node.host} ${node.address} ${String(generation)}.${String(node.generation)}`;
+    return [
+      shell.later(
+        `${name}-relief`,
+        { update: { script: "await-haproxy", parameters: { FOR: made, HEALTH: connected } } },
+        {
+          parent: this,
+          dependsOn,
+          // Whatever else changes of this resource is no reason to ask.
+          ignoreChanges: disturbed === "restarted" || disturbed === "replaced" ? [] : ["*"],
+        },
+      ),
+    ];
+  }
+
+  /** Gives a machine all that it needs to serve. */
+  private configure(machine: Machine, { config, subnet }: HaproxyFrontendArgs, text: string): pulumi.Resource[] {
+    const name = machine.machineName;
+    const index = this.nodes.findIndex((node) => node.name === name);
+    const haproxy = machine.run(
+      `${name}-haproxy`,
+      {
+        script: "configure-haproxy",
+        parameters: { ...this.identification, AFTER: this.nodes[index - 1]?.address ?? "" },
+        texts: { CONFIG: text, FILES: this.files },
+        stdin: this.statsPassword,
+        timeoutSeconds: installing,
+      },
+      { parent: machine, dependsOn: [machine.grown] },
+    );
+    const { virtualAddress, cpus, memoryMiB } = config;
+    const keepalived =
+      virtualAddress === undefined ? [] : [this.shareVirtualAddress(machine, subnet, virtualAddress, config, haproxy)];
+    const back = machine.whenBack(
+      `${name}-back`,
+      {
+        script: "await-haproxy",
+        parameters: { FOR: `${name} ${String(cpus)}x${String(memoryMiB)}`, HEALTH: connected },
+      },
+      { parent: machine, dependsOn: [haproxy, ...keepalived] },
+    );
+    return [haproxy, ...keepalived, back];
   }
 
   /** How steps tell HAProxy machines of this stack from everybody else. */
@@ -119,7 +180,7 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
     { virtualRouterId }: LoadedConfig["frontend"],
     haproxy: pulumi.Resource,
   ): pulumi.Resource {
-    const peers = this.machines.filter((other) => other !== machine).map(({ address }) => address);
+    const peers = this.nodes.filter(({ name }) => name !== machine.machineName).map(({ address }) => address);
     const url = (path: string) => `http://127.0.0.1:${String(statsPort)}${path}`;
     const settings = {
       address: machine.address,
@@ -127,7 +188,7 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
       virtualAddress,
       prefix: parseNetwork(subnet).prefix,
       virtualRouterId,
-      priority: 100 - this.machines.indexOf(machine),
+      priority: 100 - this.nodes.findIndex(({ name }) => name === machine.machineName),
       health: { alive: url(health.alive), connected: url(health.connected) },
     };
     return machine.run(

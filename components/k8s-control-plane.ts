@@ -1,15 +1,16 @@
+import { isDeepStrictEqual } from "node:util";
 import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import * as k8s from "@pulumi/kubernetes";
 import type { LoadedConfig } from "../config";
-import type { Past } from "../config/past";
+import type { Marks, Past } from "../config/past";
 import { foundingConfig } from "../render/founding";
 import type { EsxiCluster } from "./esxi-cluster";
 import { ClusterApi } from "./in-cluster/cluster-api";
 import { Flannel } from "./in-cluster/flannel";
 import type { HaproxyFrontend } from "./haproxy-frontend";
 import type { Machine } from "./machine/machine";
-import { Nodes, words } from "./machine/nodes";
+import { leaving, Nodes, words } from "./machine/nodes";
 import type { Reach, Step, StepOptions } from "./machine/shell";
 
 export interface K8sControlPlaneArgs {
@@ -36,18 +37,17 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   readonly machines: Machine[];
   /** Where any master that serves answers to SSH. */
   readonly masters: Reach;
-  /** Done when all masters are Ready. */
-  readonly ready: remote.Command;
-
   private readonly nodes: Nodes;
   private readonly founded: remote.Command;
   private readonly memberships: pulumi.Resource[];
   private readonly podNetwork: Flannel;
+  private readonly marked: Past["marks"];
 
   constructor(name: string, args: K8sControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:K8sControlPlane", name, {}, opts);
-    const { esxi, frontend, config, past } = args;
+    const { esxi, frontend, config } = args;
     const { kubernetes, network, controlPlane } = config;
+    this.marked = args.past.marks;
     this.apiUrl = `https://${frontend.endpoint}:6443`;
 
     // Who reaches a master through the frontend cannot know which one answers, and who holds one of them holds the cluster.
@@ -65,12 +65,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
       hostKey,
       leaveInTurn: true,
       joinsAfter: (machine, prepared, before) => {
-        founded ??= this.found(
-          name,
-          machine,
-          past.founded === undefined ? [...prepared, ...frontend.configured] : [],
-          args,
-        );
+        founded ??= this.found(name, machine, [...prepared, ...frontend.configured], args);
         // The founder's join is none. Of the others, at most one is still at it.
         const [, ...joining] = before;
         return [founded, ...joining.slice(-2, -1).map(({ joined }) => joined)];
@@ -95,22 +90,26 @@ export class K8sControlPlane extends pulumi.ComponentResource {
       { parent: this },
     );
     const { timeout, force } = kubernetes.drain;
-    // Deletes come last, and read what this run has set.
+    const masters = Object.keys(controlPlane.nodes);
+    const nodes = [...masters, ...Object.values(config.workers).flatMap((pool) => Object.keys(pool.nodes))];
+    // Deletes come last, and read what this run has set: how nodes leave, and who is to be there.
     new k8s.core.v1.ConfigMap(
       `${name}-drain-policy`,
-      { metadata: { name: "esxi-k8s-drain", namespace: "kube-system" }, data: { timeout, force: String(force) } },
+      {
+        metadata: { name: "esxi-k8s-drain", namespace: "kube-system" },
+        data: { timeout, force: String(force), masters: words(masters.sort()), nodes: words(nodes.sort()) },
+      },
       this.api.inCluster(this),
     );
 
-    this.ready = this.run(
-      `${name}-ready`,
-      {
-        script: "await-nodes",
-        parameters: { NODES: words(this.machines.map(({ machineName }) => machineName)) },
-        again: this.machines.map(({ identity }) => identity),
-      },
-      { parent: this, dependsOn: [...this.memberships, this.podNetwork.daemon] },
-    );
+    // Nothing needs all masters, but who brings up a stack is told when one does not become Ready.
+    for (const { machine, membership } of members) {
+      this.run(
+        `${machine.machineName}-ready`,
+        { script: "await-node", parameters: { NAME: machine.machineName }, again: machine.identity },
+        { parent: machine, dependsOn: [membership, this.podNetwork.daemon] },
+      );
+    }
 
     this.registerOutputs({ apiUrl: this.apiUrl, kubeconfig: this.kubeconfig });
   }
@@ -120,7 +119,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     name: string,
     machine: Machine,
     dependsOn: pulumi.Resource[],
-    { frontend, config }: K8sControlPlaneArgs,
+    { frontend, config, past }: K8sControlPlaneArgs,
   ): remote.Command {
     const { kubernetes } = config;
     const { machineName, address } = machine;
@@ -134,6 +133,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
           CONFIG: foundingConfig(config, pulumi.getStack(), { name: machineName, address }),
         },
       },
+      past.founded !== undefined,
       { parent: this, dependsOn },
     );
   }
@@ -149,44 +149,48 @@ export class K8sControlPlane extends pulumi.ComponentResource {
 
   /**
    * Joins machines as workers, as soon as the cluster is founded and beside the joins of later masters.
-   * @param name of the pool; its step that labels nodes carries it
    * @param labels node labels
    * @param pool its taints are in force before the first pod is placed
-   * @returns the machines; ready when all of them are Ready and labelled
+   * @returns the machines; ready when those that are new, or that this run disturbs, are Ready and labelled
    */
   addWorkers(
-    name: string,
     pool: LoadedConfig["workers"][string],
     labels: Record<string, string>,
     opts: { parent: pulumi.Resource },
   ): { machines: Machine[]; ready: pulumi.Resource[] } {
     const { taints, maxUnavailable } = pool;
+    const marks: Marks = {
+      LABELS: lines(Object.entries(labels).map(([key, value]) => `${key}=${value}`)),
+      TAINTS: lines(taints.map(({ key, value, effect }) => `${key}${value ? `=${value}` : ""}:${effect}`)),
+    };
     const members = this.nodes.add("worker", pool, {
       parent: opts.parent,
       atOnce: maxUnavailable,
       taints,
       joinsAfter: () => [this.founded],
       disturbedAfter: this.memberships,
-    });
-    const machines = members.map(({ machine }) => machine);
-    if (machines.length === 0) {
-      return { machines, ready: [] };
-    }
-    const labelled = this.run(
-      `${name}-labels`,
-      {
-        script: "label-nodes",
-        parameters: {
-          NODES: words(machines.map(({ machineName }) => machineName)),
-          LABELS: words(Object.entries(labels).map(([key, value]) => `${key}=${value}`)),
-          TAINTS: words(taints.map(({ key, value, effect }) => `${key}${value ? `=${value}` : ""}:${effect}`)),
-        },
-        // A replaced machine is another node, whose labels are to be set anew.
-        again: machines.map(({ identity }) => identity),
+      marks: {
+        changed: (node) => !isDeepStrictEqual(this.marked.get(node) ?? marks, marks),
+        set: (machine, membership) =>
+          this.run(
+            `${machine.machineName}-labels`,
+            {
+              script: "label-node",
+              parameters: { NAME: machine.machineName },
+              texts: { ...marks },
+              // A replaced machine is another node, whose labels are to be set anew.
+              again: machine.identity,
+              timeoutSeconds: leaving,
+            },
+            // A node is Ready when it has the pod network.
+            { parent: machine, dependsOn: [membership, this.podNetwork.daemon] },
+          ),
       },
-      // A node is Ready when it has the pod network.
-      { parent: opts.parent, dependsOn: [...members.map(({ membership }) => membership), this.podNetwork.daemon] },
-    );
-    return { machines, ready: [labelled] };
+    });
+    // Nobody waits for a node that was there before and stays as it is: it may be down.
+    const awaited = members.filter(({ machine, disturbed }) => disturbed || !this.marked.has(machine.machineName));
+    return { machines: members.map(({ machine }) => machine), ready: awaited.map(({ settled }) => settled) };
   }
 }
+
+const lines = (all: string[]) => all.join("\n");

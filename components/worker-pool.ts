@@ -11,14 +11,14 @@ export interface WorkerPoolArgs {
 /** Workers of one size with the same labels and taints. They join in parallel; no worker depends on another. */
 export class WorkerPool extends pulumi.ComponentResource {
   readonly machines: Machine[];
-  /** Done when every node of the pool is Ready and labelled. */
+  /** Done when every node of the pool that is new, or that this run disturbs, is Ready and labelled. */
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, args: WorkerPoolArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:WorkerPool", name, {}, opts);
     const { controlPlane, config } = args;
     const labels = { "node-role.kubernetes.io/worker": "", "esxi-k8s/pool": name, ...config.labels };
-    const { machines, ready } = controlPlane.addWorkers(name, config, labels, { parent: this });
+    const { machines, ready } = controlPlane.addWorkers(config, labels, { parent: this });
     this.machines = machines;
     this.ready = ready;
     this.registerOutputs({ nodes: this.machines.map(({ machineName }) => machineName) });

@@ -1,14 +1,20 @@
 import { isDeepStrictEqual } from "node:util";
 import { parseAllDocuments } from "yaml";
 import { foundingConfig } from "../render/founding";
-import { placedNodes } from "./nodes";
-import type { Past } from "./past";
+import { placedNodes, wantedMachine } from "./nodes";
+import { disturbance, type Past } from "./past";
 import type { Problem } from "./problem";
 import type { StackConfig } from "./schema";
 
 /** What a stack that exists cannot become, or not in one step. */
 export function livingProblems(config: StackConfig, stack: string, past: Past): Problem[] {
-  return [...addressProblems(config, past), ...quorumProblems(config, past), ...foundingProblems(config, stack, past)];
+  return [
+    ...lostProblems(past),
+    ...addressProblems(config, past),
+    ...diskProblems(config, past),
+    ...quorumProblems(config, past),
+    ...foundingProblems(config, stack, past),
+  ];
 }
 
 /** What is in the certificates and objects of a cluster since its first minute, by the keys that decide it. */
@@ -25,7 +31,7 @@ function foundingProblems(config: StackConfig, stack: string, { founded }: Past)
   if (founded === undefined) {
     return [];
   }
-  const [then, now] = [founded, foundingConfig(config, stack)].map(documents);
+  const [then, now] = [founded.config, foundingConfig(config, stack)].map(documents);
   return decided.flatMap(([path, kind, field]) => {
     const [was, is] = [then, now].map((all) => field.reduce<unknown>(child, all?.get(kind)));
     return isDeepStrictEqual(was, is)
@@ -45,6 +51,42 @@ function documents(text: string): Map<string, unknown> {
 
 function child(value: unknown, key: string): unknown {
   return (value as Record<string, unknown> | undefined)?.[key];
+}
+
+/** Whoever is to be a master has to be admitted by one. */
+function lostProblems({ founded, members }: Past): Problem[] {
+  return founded === undefined || members.size > 0
+    ? []
+    : [
+        {
+          path: "controlPlane.nodes",
+          got: "a cluster of which every master is gone that had founded or joined it",
+          expected:
+            "one that others can join: what this one held is lost with its machines, so begin anew, as docs/runbooks/machines.md says under 'When no master is left'",
+        },
+      ];
+}
+
+/** A disk grows while it is in use, and cannot shrink. */
+function diskProblems(config: StackConfig, { machines }: Past): Problem[] {
+  const groups = new Map<string, { size: number; larger: string[] }>();
+  for (const { name, group, groupPath, ...node } of placedNodes(config)) {
+    const made = machines.get(name);
+    if (
+      made !== undefined &&
+      made.diskGiB > group.diskGiB &&
+      disturbance(made, wantedMachine(config.hosts, node, group)) !== "replaced"
+    ) {
+      const { larger } = groups.get(groupPath) ?? { larger: [] };
+      groups.set(groupPath, { size: group.diskGiB, larger: [...larger, `${name} has ${String(made.diskGiB)}`] });
+    }
+  }
+  return [...groups].map(([path, { size, larger }]) => ({
+    path: `${path}.diskGiB`,
+    got: `${String(size)}, and ${larger.join(", ")}`,
+    expected:
+      "as much or more, since disks grow and do not shrink: with another generation as well, the machines are made anew",
+  }));
 }
 
 /** An address passes from one machine to another when the first one is gone, which is at the end of a run. */

@@ -1,14 +1,18 @@
-import type { NodeConfig, StackConfig, Taint } from "./schema";
+import type { PastMachine } from "./past";
+import type { MachineSize, NodeConfig, StackConfig, Taint } from "./schema";
 
 /** A group of machines as the configuration writes it. */
 interface Group {
   nodes: Record<string, NodeConfig>;
 }
+type SizedGroup = Group & MachineSize & { generation: number };
 
 /** A machine's configuration with the path at which it stands. */
 export interface PlacedNode extends NodeConfig {
   name: string;
   path: string;
+  group: SizedGroup;
+  groupPath: string;
 }
 
 /** Every machine of the stack. */
@@ -17,13 +21,40 @@ export function placedNodes({
   controlPlane,
   workers,
 }: Pick<StackConfig, "frontend" | "controlPlane" | "workers">): PlacedNode[] {
-  const place = (group: string, { nodes }: Group) =>
-    Object.entries(nodes).map(([name, node]) => ({ ...node, name, path: `${group}.nodes.${name}` }));
+  const place = (groupPath: string, group: SizedGroup) =>
+    Object.entries(group.nodes).map(([name, node]) => ({
+      ...node,
+      name,
+      path: `${groupPath}.nodes.${name}`,
+      group,
+      groupPath,
+    }));
   return [
     ...place("frontend", frontend),
     ...place("controlPlane", controlPlane),
     ...Object.entries(workers).flatMap(([name, pool]) => place(`workers.${name}`, pool)),
   ];
+}
+
+/** Where a host of the configuration is. */
+export const placeOf = (host: StackConfig["hosts"][string] | undefined) =>
+  host === undefined ? "" : `${host.name}, ${host.datastore}`;
+
+/** What a machine is to be. */
+export function wantedMachine(
+  hosts: StackConfig["hosts"],
+  node: NodeConfig,
+  { cpus, memoryMiB, diskGiB, generation }: MachineSize & { generation: number },
+): PastMachine {
+  const place = placeOf(hosts[node.host]);
+  return {
+    place,
+    address: node.address,
+    cpus,
+    memoryMiB,
+    diskGiB,
+    generation: `${String(generation)}.${String(node.generation)}`,
+  };
 }
 
 /** Machines in the order of their names (master-2 before master-10), so that a YAML file's order decides nothing. */

@@ -5,12 +5,32 @@ export interface PastMachine {
   place: string;
   cpus: number;
   memoryMiB: number;
+  diskGiB: number;
   /** Those of the group and of the machine, such as `2.1`. */
   generation: string;
 }
 
-/** Why a machine is away for a while. */
-export type Disturbance = "restarted" | "replaced";
+/** What a run does to a machine that exists. It is away for a while when it is restarted or replaced. */
+export type Disturbance = "restarted" | "replaced" | "grown" | "relabelled";
+
+/** What is to be done to a machine so that it is what is wanted. Nothing to one that is not there. */
+export function disturbance(made: PastMachine | undefined, wanted: PastMachine): Disturbance | undefined {
+  const differs = (...properties: (keyof PastMachine)[]) =>
+    made !== undefined && properties.some((property) => made[property] !== wanted[property]);
+  if (differs("address", "generation", "place")) {
+    return "replaced";
+  }
+  if (differs("cpus", "memoryMiB")) {
+    return "restarted";
+  }
+  return differs("diskGiB") ? "grown" : undefined;
+}
+
+/** Labels and taints of a node, a line each as kubectl takes them. */
+export interface Marks {
+  LABELS: string;
+  TAINTS: string;
+}
 
 /** What a stack holds before a run changes anything. Without one, everything is new. */
 export interface Past {
@@ -20,11 +40,21 @@ export interface Past {
   virtualMachines: ReadonlyMap<string, string>;
   /** Names of the machines that are masters. */
   masters: ReadonlySet<string>;
-  /** kubeadm's configuration with which the cluster was founded. */
-  founded?: string;
+  /** Names of those of them that founded the cluster or have joined it. */
+  members: ReadonlySet<string>;
+  /** What nodes of machines that exist were labelled with, by their names. */
+  marks: ReadonlyMap<string, Marks>;
+  /** How the cluster was founded: kubeadm's configuration, and the UUID of the machine on which that was. */
+  founded?: { machine: unknown; config: string };
 }
 
-export const nothingYet: Past = { machines: new Map(), virtualMachines: new Map(), masters: new Set() };
+export const nothingYet: Past = {
+  machines: new Map(),
+  virtualMachines: new Map(),
+  masters: new Set(),
+  members: new Set(),
+  marks: new Map(),
+};
 
 /** A resource in a state. */
 export interface StateRecord {
@@ -38,6 +68,8 @@ export const recorded = {
   virtualMachine: "vsphere:index/virtualMachine:VirtualMachine",
   controlPlane: "esxi-k8s:index:K8sControlPlane",
   founding: "-founded",
+  join: "-join",
+  labels: "-labels",
 } as const;
 
 /**
@@ -47,9 +79,12 @@ export const recorded = {
 export function readPast(resources: Record<string, StateRecord>): Past {
   const machines = new Map<string, PastMachine>();
   const masters = new Set<string>();
+  const joined = new Set<unknown>();
+  const ofMasters: string[] = [];
+  const marks = new Map<string, Marks>();
   // A machine that was lost has left its component behind: its virtual machine tells.
   const virtualMachines = new Map<string, string>();
-  let founded: string | undefined;
+  let founded: Past["founded"];
   for (const [urn, { type, outputs }] of Object.entries(resources)) {
     if (type === recorded.virtualMachine) {
       virtualMachines.set(nameOf(urn), String(outputs.uuid));
@@ -57,6 +92,9 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   }
   for (const [urn, { type, outputs }] of Object.entries(resources)) {
     const name = nameOf(urn);
+    if (type === recorded.machine && urn.includes(`${recorded.controlPlane}$`)) {
+      ofMasters.push(name);
+    }
     if (type === recorded.machine && virtualMachines.has(name) && isPastMachine(outputs.made)) {
       machines.set(name, outputs.made);
       if (urn.includes(`${recorded.controlPlane}$`)) {
@@ -64,11 +102,24 @@ export function readPast(resources: Record<string, StateRecord>): Past {
       }
     }
     if (type === "command:remote:Command" && name.endsWith(recorded.founding)) {
-      const [texts] = outputs.triggers as [{ CONFIG: string }];
-      founded = texts.CONFIG;
+      const [machine, texts] = outputs.triggers as [string, { CONFIG: string }];
+      founded = { machine, config: texts.CONFIG };
+      joined.add(machine);
+    }
+    if (type === "command:remote:Command" && name.endsWith(recorded.join)) {
+      const [machine] = outputs.triggers as [string];
+      joined.add(machine);
+    }
+    if (type === "command:remote:Command" && name.endsWith(recorded.labels)) {
+      const [texts, machine] = outputs.triggers as [Marks, string];
+      const node = name.slice(0, -recorded.labels.length);
+      if (virtualMachines.get(node) === machine) {
+        marks.set(node, texts);
+      }
     }
   }
-  return { machines, virtualMachines, masters, founded };
+  const members = new Set(ofMasters.filter((name) => joined.has(virtualMachines.get(name))));
+  return { machines, virtualMachines, masters, members, marks, founded };
 }
 
 function nameOf(urn: string): string {

@@ -75,8 +75,19 @@ export function stepInput(texts: Record<string, string>, rest: string): string {
   return [...encoded, "\n", rest].join("");
 }
 
-/** The command that makes a booted machine take in its steps, and what it reads on standard input. */
-export function delivery(scripts: readonly string[], timeoutSeconds: number): { command: string; stdin: string } {
+/** A command that reads what it is to do on standard input. */
+export interface Program {
+  command: string;
+  stdin: string;
+}
+
+/** The program that waits for a machine's first boot. */
+export function firstBoot(timeoutSeconds: number): Program {
+  return { command: `${asRoot(timeoutSeconds)} bash -s`, stdin: stepFile("await-boot").text };
+}
+
+/** The program that makes a booted machine take in its steps. */
+export function delivery(scripts: readonly string[], timeoutSeconds: number): Program {
   const steps = scripts.map(stepFile);
   const end = "END_OF_STEP";
   return {

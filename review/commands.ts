@@ -10,6 +10,9 @@ export interface StepLine {
 /** What a machine does once it has booted: from then on it has its steps. */
 export const taking = "take in the steps";
 
+/** Whether a command only waits for a machine's first boot. */
+export const isWaitForBoot = (create: unknown) => typeof create === "string" && create.endsWith(" bash -s");
+
 /** By which a node leaves before its machine goes. */
 export const leaving = "leave-node";
 

@@ -154,32 +154,32 @@ function frontends(vms: readonly Resource[]): Risk[] {
   if (gone.length === 0) {
     return [];
   }
-  const kept = all.length - gone.length;
+  const deleted = gone.filter(({ action }) => action === "delete").length;
   const successors = vms.filter(({ action }) => action === "create").map(({ name }) => name);
-  const isSucceeded = successors.length > 0 && gone.every(({ action }) => action === "delete");
   const meaning =
-    kept > 0
-      ? `${String(kept)} of ${plural(all.length, "HAProxy machine")} ${kept === 1 ? "serves" : "serve"} meanwhile`
-      : isSucceeded
+    all.length > 1 && deleted < all.length
+      ? [
+          ...(deleted > 0 ? [`${String(all.length - deleted)} of ${String(all.length)} HAProxy machines stay`] : []),
+          ...(deleted < gone.length ? [inTurn] : []),
+        ].join("; ")
+      : successors.length > 0 && deleted === gone.length
         ? `${enumerated(successors.sort())} ${successors.length === 1 ? "takes" : "take"} over when that is done, last of all: ` +
           "for some seconds neither the API nor any route can be reached"
-        : "neither the API nor any route can be reached until another HAProxy machine serves";
+        : `${unreachable} until another HAProxy machine serves`;
   return [{ what: happens(gone), meaning }];
 }
 
-const emptied = "each emptied before and taken back when it is Ready";
-const unreachable = "neither the API nor any route can be reached while";
+const unreachable = "neither the API nor any route can be reached";
+const inTurn = "one at a time, each when another one serves";
 
-function away(role: Role, group: readonly Resource[], names: string[], config: Record<string, string>): string {
-  if (role !== "frontend") {
-    const [{ owner }] = group as [Resource];
-    return `${role === "master" ? "one" : atOnce(owner.name, config)} at a time, ${emptied}`;
+/** How machines of one group are restarted. */
+function away(group: readonly Resource[], config: Record<string, string>): string {
+  const [{ owner }] = group as [Resource];
+  if (roleOf(owner) === "frontend") {
+    return were(group).length > 1 ? inTurn : `${unreachable} while it boots`;
   }
-  const kept = were(group).length - names.length;
-  if (kept > 0) {
-    return `${String(kept)} of ${plural(were(group).length, "HAProxy machine")} ${kept === 1 ? "serves" : "serve"} meanwhile`;
-  }
-  return names.length === 1 ? `${unreachable} it boots` : `all at the same time: ${unreachable} they boot`;
+  const most = roleOf(owner) === "master" ? "one" : atOnce(owner.name, config);
+  return `${most} at a time, each emptied before and taken back when it is Ready`;
 }
 
 /** Machines of one group that are restarted. */
@@ -195,7 +195,7 @@ function restarts(vms: readonly Resource[], restarted: ReadonlySet<Resource>, co
       return [];
     }
     const what = `${enumerated(names.sort())} ${names.length === 1 ? "is" : "are"} restarted`;
-    return [{ what, meaning: away(role, group, names, config) }];
+    return [{ what, meaning: away(group, config) }];
   });
 }
 

@@ -1,4 +1,4 @@
-import { stepLine } from "./commands";
+import { isWaitForBoot, stepLine } from "./commands";
 import { differences, holdsSecret, isFields, isUnknown, type Difference } from "./differences";
 import type { State } from "./preview";
 import { isGroup, isMachine, type Owner, type Resource } from "./stack";
@@ -140,7 +140,7 @@ const isFolder = ({ after }: Resource) => after?.inputs?.create === "node vcente
 function runs({ action, before, after }: Resource): boolean {
   const [was, is] = [before?.inputs, after?.inputs];
   if (is?.create !== undefined) {
-    return true;
+    return !isWaitForBoot(is.create);
   }
   // Only judges what others are about to do.
   if (stepLine(is?.update)?.script === "check-change") {

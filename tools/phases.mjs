@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 /** Phases in the order of the work. The end of a resource's URN decides, the first match wins. */
 const phases = [
   ["machines cloned", /VirtualMachine::/],
-  ["machines booted", /-booted$/],
+  ["machines booted", /-(reached|booted)$/],
   ["HAProxy configured", /-(haproxy|keepalived)$/],
   ["nodes prepared", /-(prepare|allow-joins)$/],
   ["cluster founded", /-founded$/],

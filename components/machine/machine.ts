@@ -4,10 +4,9 @@ import * as vsphere from "@pulumi/vsphere";
 import type { MachineSize } from "../../config";
 import type { PastMachine } from "../../config/past";
 import { metadata, userdata, type NetworkSettings } from "../../render/cloud-init";
-import { delivery } from "../../render/step";
 import { Shell, type Reach, type Step, type StepOptions } from "./shell";
 import type { SshIdentity } from "./ssh-identity";
-import { steps, type Role } from "./steps";
+import type { Role } from "./steps";
 
 /** Where a machine is cloned from and to. */
 export interface Placement {
@@ -59,6 +58,9 @@ export class Machine extends pulumi.ComponentResource {
   /** Done when the machine has booted and taken in its steps. */
   readonly booted: remote.Command;
 
+  /** Done when its file system fills its disk. */
+  readonly grown: remote.Command;
+
   private readonly shell: Shell;
 
   constructor(name: string, args: MachineArgs, opts: pulumi.ComponentResourceOptions) {
@@ -74,8 +76,15 @@ export class Machine extends pulumi.ComponentResource {
       { host: this.address, user: args.user, key: args.adminKey, hostKey: this.hostKey },
       args.role,
     );
-    const { command, stdin } = delivery(steps[args.role], 900);
-    this.booted = this.shell.first(`${name}-booted`, command, stdin, [this.identity], { parent: this, dependsOn: vm });
+    const triggers = [this.identity];
+    const reached = this.shell.awaitBoot(`${name}-reached`, triggers, { parent: this, dependsOn: vm });
+    this.booted = this.shell.deliver(`${name}-booted`, triggers, { parent: this, dependsOn: reached });
+
+    this.grown = this.run(
+      `${name}-disk`,
+      { script: "grow-disk", parameters: { GIB: args.size.diskGiB } },
+      { parent: this },
+    );
 
     // `made` is what the next run compares with: it is written when the virtual machine is like this.
     this.registerOutputs({ address: this.address, hostKey: this.hostKey, identity: this.identity, made: args.wanted });
@@ -89,13 +98,27 @@ export class Machine extends pulumi.ComponentResource {
     });
   }
 
-  /** Runs a step once in the life of the stack, whatever becomes of this machine. */
-  runOnce(name: string, step: Step, opts: StepOptions): remote.Command {
-    return this.shell.step(name, step, [], {
+  /**
+   * Runs a step once in the life of the stack, whatever becomes of this machine.
+   * @param done whether it has been run: then it waits for nothing, and nobody waits for a machine that is down
+   */
+  runOnce(name: string, step: Step, done: boolean, opts: StepOptions): remote.Command {
+    const waits = done ? [] : [this.booted, ...(opts.dependsOn ?? [])];
+    return this.shell.step(name, step, done ? [] : [this.identity], {
       ...opts,
-      dependsOn: [this.booted, ...(opts.dependsOn ?? [])],
+      dependsOn: waits,
       ignoreChanges: ["*"],
     });
+  }
+
+  /** Runs a step when what it shows has changed, as soon as the machine, which may be booting then, can be reached. */
+  whenBack(name: string, step: Step, opts: StepOptions): remote.Command {
+    return this.shell.later(
+      name,
+      { update: step },
+      { ...opts, dependsOn: [this.booted, ...(opts.dependsOn ?? [])] },
+      true,
+    );
   }
 
   private clone(name: string, args: MachineArgs): vsphere.VirtualMachine {

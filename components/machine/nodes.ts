@@ -17,7 +17,7 @@ type Role = "master" | "worker";
 
 /** Where machines come from. */
 export interface Cloner {
-  /** What this run does to a machine that exists, so that it is away for a while. */
+  /** What this run does to a machine that exists. */
   disturbance(name: string, node: NodeConfig, group: Group): Disturbance | undefined;
   clone(
     role: Role,
@@ -51,6 +51,12 @@ export interface GroupOptions {
   leaveInTurn?: boolean;
   /** At work before a machine that exists is disturbed. */
   disturbedAfter?: pulumi.Resource[];
+  /** Labels and taints of the nodes. */
+  marks?: {
+    /** Whether this run changes those of a node that has some. */
+    changed: (node: string) => boolean;
+    set: (machine: Machine, membership: remote.Command) => remote.Command;
+  };
 }
 
 /** A machine that is a node of the cluster. */
@@ -59,6 +65,9 @@ export interface Member {
   joined: remote.Command;
   /** Stands for the membership: done when the node has joined, and deleted, which lets the node leave, before its machine goes. */
   membership: remote.Command;
+  /** Done when others may be disturbed. */
+  settled: remote.Command;
+  disturbed?: Disturbance;
 }
 
 /**
@@ -110,10 +119,12 @@ export class Nodes {
   /** Makes machines of the group nodes of the cluster, in the order in which they may be disturbed. */
   add(role: Role, group: Group, opts: GroupOptions): Member[] {
     const members = new Map<string, Member>();
-    const order = turns(byName(group), (name, node) => this.esxi.disturbance(name, node, group), opts.atOnce);
+    const disturbed = (name: string, node: NodeConfig) =>
+      this.esxi.disturbance(name, node, group) ?? (opts.marks?.changed(name) ? "relabelled" : undefined);
+    const order = turns(byName(group), disturbed, opts.atOnce);
     for (const turn of order) {
       const before = [
-        ...turn.after.flatMap((other) => members.get(other)?.membership ?? []),
+        ...turn.after.flatMap((other) => members.get(other)?.settled ?? []),
         ...(turn.disturbed === undefined ? [] : (opts.disturbedAfter ?? [])),
       ];
       members.set(turn.name, this.member(role, turn, group, [...members.values()], before, opts));
@@ -148,7 +159,11 @@ export class Nodes {
       protect,
       hostKey: opts.hostKey,
     });
-    const prepared = [this.prepare(machine, role), ...(role === "master" ? [this.allowJoins(machine)] : [])];
+    const prepared = [
+      machine.grown,
+      this.prepare(machine, role),
+      ...(role === "master" ? [this.allowJoins(machine)] : []),
+    ];
     const joined = this.join(machine, role, {
       dependsOn: [...prepared, ...opts.joinsAfter(machine, prepared, others)],
       taints: opts.taints,
@@ -173,7 +188,8 @@ export class Nodes {
         deleteBeforeReplace: true,
       },
     );
-    return { machine, joined, membership };
+    const settled = opts.marks?.set(machine, membership) ?? membership;
+    return { machine, joined, membership, settled, disturbed };
   }
 
   /** Lets joining nodes ask this master for admission, and nothing else. */
@@ -249,7 +265,7 @@ export class Nodes {
 }
 
 /** Seconds for a node to be drained, whatever the policy is: the policy is read when that happens. */
-const leaving = 4 * 60 * 60;
+export const leaving = 4 * 60 * 60;
 
 /** A parameter that a script takes apart again. */
 export const words = (all: string[]) => all.join(" ");

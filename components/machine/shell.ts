@@ -1,6 +1,6 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { latestStepPath, stepCommand, stepInput, stepPath } from "../../render/step";
+import { delivery, firstBoot, latestStepPath, type Program, stepCommand, stepInput, stepPath } from "../../render/step";
 import type { SshIdentity } from "./ssh-identity";
 import { steps, type Role, type StepName } from "./steps";
 
@@ -55,13 +55,27 @@ export class Shell {
       }));
     // A machine on a busy host boots for minutes: about ten minutes of attempts.
     this.patient = connection({ dialErrorLimit: 100, perDialTimeout: 10 });
-    // One that has been there and is not is down: everything else goes on without it.
-    this.prompt = connection({ dialErrorLimit: 3, perDialTimeout: 5 });
+    // One that has been there and is not is down, and everything else goes on without it: five attempts, sixteen seconds.
+    this.prompt = connection({ dialErrorLimit: 4, perDialTimeout: 3 });
   }
 
-  /** The first command on a machine, which waits for it to boot. */
-  first(name: string, create: string, stdin: string, ...rest: CommandRest): remote.Command {
-    return this.command(name, this.patient, { create, stdin: pulumi.secret(stdin) }, ...rest);
+  /** The first command on a machine, which waits for it to boot. It is one of its own, so that nothing later is as patient. */
+  awaitBoot(name: string, ...rest: CommandRest): remote.Command {
+    return this.program(name, this.patient, firstBoot(900), ...rest);
+  }
+
+  /** The command by which a machine takes in its steps. */
+  deliver(name: string, ...rest: CommandRest): remote.Command {
+    return this.program(name, this.prompt, delivery(steps[this.role], 120), ...rest);
+  }
+
+  private program(
+    name: string,
+    connection: remote.CommandArgs["connection"],
+    { command, stdin }: Program,
+    ...rest: CommandRest
+  ): remote.Command {
+    return this.command(name, connection, { create: command, stdin: pulumi.secret(stdin) }, ...rest);
   }
 
   /**
@@ -91,17 +105,19 @@ export class Shell {
   /**
    * Runs nothing when it is made: one step when what it shows has changed, another when it goes. These are called by names without a hash,
    * so that they are whatever the machine has by then; of what they show, nothing is ever renamed.
+   * @param patient the machine may be booting then
    */
   later(
     name: string,
     { update, delete: remove, triggers = [] }: Later,
-    opts: StepOptions & { deletedWith: pulumi.Resource },
+    opts: StepOptions,
+    patient = false,
   ): remote.Command {
     const commands = {
       ...(update && { update: this.line(update, latestStepPath) }),
       ...(remove && { delete: this.line(remove, latestStepPath) }),
     };
-    return this.command(name, this.prompt, commands, triggers, opts);
+    return this.command(name, patient ? this.patient : this.prompt, commands, triggers, opts);
   }
 
   private line(step: Step, path = stepPath): pulumi.Output<string> {

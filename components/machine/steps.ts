@@ -1,7 +1,8 @@
 /** What machines may be asked to do, by what they are for: files of scripts/, without `.sh`. A machine has these alone. */
 export const steps = {
-  frontend: ["configure-haproxy", "configure-keepalived", "await-virtual-address"],
+  frontend: ["grow-disk", "configure-haproxy", "configure-keepalived", "await-virtual-address", "await-haproxy"],
   master: [
+    "grow-disk",
     "prepare-node",
     "admit",
     "allow-joins",
@@ -11,14 +12,14 @@ export const steps = {
     "drain-node",
     "settle-node",
     "leave-node",
-    "await-nodes",
-    "label-nodes",
+    "await-node",
+    "label-node",
     "read-kubeconfig",
     "await-storage-class",
     "configure-consul-acl",
     "declare-consul-entries",
   ],
-  worker: ["prepare-node", "join-node"],
+  worker: ["grow-disk", "prepare-node", "join-node"],
 } as const;
 
 export type Role = keyof typeof steps;

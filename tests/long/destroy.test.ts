@@ -35,7 +35,7 @@ let clean: number | undefined;
 
 cases("destroy", async ({ choose, tell }) => {
   if (clean === undefined) {
-    await killUpAfter(/master-1-booted creating/, 30);
+    await killUpAfter(/master-1-reached creating/, 30);
     clean = await secondsOf(() => make("down"));
   }
   const fate = fc.constantFrom(...(Object.keys(fates) as (keyof typeof fates)[]));

@@ -202,7 +202,7 @@ export function issuing(recording: Recording): Declared[] {
 export function stepsOf(recording: Recording): Declared[] {
   return recording
     .ofType("command:remote:Command")
-    .filter(({ name, inputs }) => !name.endsWith("-booted") && inputs.create !== undefined);
+    .filter(({ name, inputs }) => !/-(reached|booted)$/.test(name) && inputs.create !== undefined);
 }
 
 /** What a key of the stack's machines is derived from. */
@@ -314,6 +314,7 @@ interface ProgramOptions {
   api?: ApiClient;
   certificateDays?: number;
   state?: Record<string, StateRecord>;
+  template?: Properties;
 }
 
 const nothingThere: ApiClient = () => Promise.resolve({ items: [] });
@@ -327,6 +328,7 @@ const nothingThere: ApiClient = () => Promise.resolve({ items: [] });
  * @param others configuration of other namespaces
  * @param api answers what the program itself asks the API server; by default there is nothing
  * @param state what the stack holds already, by URN
+ * @param template what vCenter says of the template instead of what it usually does
  * @param certificateDays days that certificates are valid which the stack's authority issued
  */
 export async function runProgram(
@@ -341,6 +343,7 @@ export async function runProgram(
     api = nothingThere,
     certificateDays,
     state = {},
+    template = {},
   }: ProgramOptions = {},
 ): Promise<Recording> {
   const states = new Map<string, Properties>();
@@ -352,10 +355,11 @@ export async function runProgram(
         }
         recording.calls.push({ token, inputs: inputs as Properties, provider: provider ?? "" });
         const result = functionResults[token];
+        const changed = token.endsWith(":getVirtualMachine") ? template : {};
         if (!result) {
           throw new Error(`no mock for ${token}`);
         }
-        return { ...(inputs as Properties), ...result(inputs as Properties) };
+        return { ...(inputs as Properties), ...result(inputs as Properties), ...changed };
       },
       newResource: ({ type, name, custom }) => ({
         id: custom && built ? `id of ${name}` : "",

@@ -4,7 +4,10 @@ import type { Recording } from "./recorder";
 /** What the engine would keep of a run, as far as the program reads it. */
 export function stateOf(recording: Recording): Record<string, StateRecord> {
   return Object.fromEntries(
-    recording.resources.map(({ urn, type, inputs, outputs }) => [urn, { type, outputs: outputs ?? inputs }]),
+    recording.resources.map(({ urn, type, name, inputs, outputs }) => [
+      urn,
+      { type, outputs: outputs ?? (type === names.virtualMachine ? { ...inputs, uuid: `uuid of ${name}` } : inputs) },
+    ]),
   );
 }
 

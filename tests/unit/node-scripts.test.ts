@@ -46,6 +46,74 @@ esac`,
 };
 const said = (stderr: string) => stderr.trimEnd().split("\n").at(-1);
 
+describe("a node's labels and taints", () => {
+  const set = (labels: string[], taints: string[]) =>
+    machine.run("label-node", {
+      parameters: { NAME: "worker-1" },
+      texts: { LABELS: labels.join("\n"), TAINTS: taints.join("\n") },
+    });
+  /** What the node has, and whether it is Ready. */
+  const node = (applied: string, taints: string, more: Record<string, string> = {}) => {
+    kubectl({
+      ...more,
+      "*esxi-k8s/applied*": `echo '${applied}'`,
+      "*spec.taints*": `printf '${taints}'`,
+      "*esxi-k8s/away*": "echo yes",
+      "*Ready*": "echo True",
+    });
+  };
+  const own = "label rack;taint dedicated:NoSchedule;";
+
+  test("of a node that is new are set once it is Ready, without emptying it", async () => {
+    node("", "dedicated=a:NoExecute\\n");
+    await expect(set(["rack=1", "pool="], ["dedicated=a:NoExecute"])).resolves.toMatchObject({ status: 0 });
+    expect(read("done")).toEqual([
+      "wait --for=condition=Ready --timeout=4m node worker-1",
+      "label node worker-1 --overwrite rack=1 pool=",
+      "taint node worker-1 --overwrite dedicated=a:NoExecute",
+      "annotate node worker-1 --overwrite esxi-k8s/applied=label rack;label pool;taint dedicated:NoExecute;",
+    ]);
+  });
+
+  test("change beside those of others: what the configuration said before goes, and nothing else", async () => {
+    node(own, "dedicated=:NoSchedule\\nof-others=:NoExecute\\n");
+    await expect(set(["zone=a"], ["dedicated:PreferNoSchedule"])).resolves.toMatchObject({ status: 0 });
+    expect(read("done")).toEqual([
+      "label node worker-1 rack-",
+      "taint node worker-1 dedicated:NoSchedule-",
+      "label node worker-1 --overwrite zone=a",
+      "taint node worker-1 --overwrite dedicated:PreferNoSchedule",
+      "annotate node worker-1 --overwrite esxi-k8s/applied=label zone;taint dedicated:PreferNoSchedule;",
+    ]);
+  });
+
+  test.each(["dedicated:NoExecute", "dedicated=b:NoExecute"])(
+    "empty it for the new taint %s, and take it back",
+    async (taint) => {
+      node(own, "dedicated=a:NoExecute\\n");
+      await expect(set(["rack=1"], [taint])).resolves.toMatchObject({
+        status: 0,
+        stdout: "labelled: worker-1, which was emptied for a new taint\n",
+      });
+      const done = read("done").map((line) => line.split(" ").slice(0, 3).join(" "));
+      expect(done).toEqual([
+        ...["cordon worker-1", "annotate --overwrite node", "drain worker-1 --ignore-daemonsets"],
+        ...["taint node worker-1", "label node worker-1", "taint node worker-1", "annotate node worker-1"],
+        ...["wait --for=condition=Ready --timeout=30s", "uncordon worker-1", "annotate node worker-1"],
+      ]);
+    },
+  );
+
+  test("stay as they are when its pods have nowhere to go", async () => {
+    node(own, "", { "drain*": "echo 'Cannot evict pod'; exit 1" });
+    const { status, stderr } = await set(["rack=1"], ["dedicated:NoExecute"]);
+    expect(status).toBe(1);
+    expect(said(stderr)).toContain("worker-1 was not empty after 10m, so nothing was removed");
+    expect(read("done").filter((line) => /^(label|taint)/.test(line))).toEqual([]);
+    expect(read("done")).toContain("uncordon worker-1");
+  });
+});
+
 describe("a node that leaves", () => {
   const leave = (name: string, more: Record<string, string> = {}) =>
     machine.run("leave-node", { parameters: { NAME: name, NODE_UID: "uid-of-it", ...more } });

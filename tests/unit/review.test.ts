@@ -222,7 +222,7 @@ describe("what a review says of machines", () => {
     [
       "one of two that restarts",
       { a: { op: "update", was: {}, is: {}, reasons: ["memory"] }, b: same },
-      "**a is restarted**: 1 of 2 HAProxy machines serves meanwhile.",
+      "**a is restarted**: one at a time, each when another one serves.",
     ],
     [
       "the only one that restarts",

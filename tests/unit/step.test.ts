@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { steps } from "../../components/machine/steps";
 import {
   delivery,
+  firstBoot,
   latestStepPath,
   scriptText,
   shellWord,
@@ -32,10 +33,10 @@ afterEach(() => {
   machine.remove();
 });
 
-/** Runs other lines than the real ones as the step `await-nodes`, which needs no node. */
+/** Runs other lines than the real ones as the step `await-node`, which needs no node. */
 const runLines = (lines: string, inputs: Parameters<FakeMachine["run"]>[1] = {}) =>
-  machine.run("await-nodes", inputs, (scripts) => {
-    const [head = "", tail = ""] = scripts.split(/(?<=await-nodes-[0-9a-f]{12} <<'END_OF_STEP'\n)/);
+  machine.run("await-node", inputs, (scripts) => {
+    const [head = "", tail = ""] = scripts.split(/(?<=await-node-[0-9a-f]{12} <<'END_OF_STEP'\n)/);
     const [shebang = "", source = ""] = tail.split("\n");
     return `${head}${[shebang, source, lines].join("\n")}\nEND_OF_STEP\n`;
   });
@@ -83,14 +84,14 @@ describe("the command of a step", () => {
   });
 
   test("knows the step and the node", async () => {
-    await expect(runLines('echo "$STEP on $NODE" >&3')).resolves.toMatchObject({ stdout: "await-nodes on master-1\n" });
+    await expect(runLines('echo "$STEP on $NODE" >&3')).resolves.toMatchObject({ stdout: "await-node on master-1\n" });
   });
 
   test("what it does goes to the log on its node, what it reports to those who asked too", async () => {
     const lines = 'echo long; echo noisy >&2; report "done: $COUNT"';
     const outcome = await runLines(lines, { parameters: { COUNT: 3 } });
     expect(outcome).toEqual({ status: 0, stdout: "done: 3\n", stderr: "" });
-    expect(machine.log("await-nodes")).toMatch(/\n== 20\d\d-\S+ COUNT=3\nlong\nnoisy\ndone: 3\n$/);
+    expect(machine.log("await-node")).toMatch(/\n== 20\d\d-\S+ COUNT=3\nlong\nnoisy\ndone: 3\n$/);
   });
 
   test("a failure names node, step, exit code and log, and shows the last lines of this run", async () => {
@@ -99,7 +100,7 @@ describe("the command of a step", () => {
     expect({ status, stdout }).toEqual({ status: 7, stdout: "" });
     const [first, ...last] = stderr.trimEnd().split("\n");
     expect(first).toMatch(
-      /^step await-nodes on master-1 failed with exit code 7; its log there is .*\/await-nodes\.log and ends with:$/,
+      /^step await-node on master-1 failed with exit code 7; its log there is .*\/await-node\.log and ends with:$/,
     );
     expect(last).toEqual([32, 33, 34, 35, 36, 37, 38, 39, 40].map((line) => `line ${line}`));
     const again = await runLines("exit 8");
@@ -122,7 +123,7 @@ describe("the command of a step", () => {
       'exec 3> >(true); sleep 0.2; report into the void; report again; touch "$log.end"',
     );
     expect(status).toBe(0);
-    expect(machine.log("await-nodes")).toContain("again");
+    expect(machine.log("await-node")).toContain("again");
   });
 
   test("an undefined parameter is a failure, not an empty text", async () => {
@@ -159,11 +160,11 @@ describe("what a machine takes in", () => {
   test("a name without a hash is what was taken in last, and the step knows itself by it", async () => {
     const whoami = (answer: string) => (text: string) =>
       text.replace(/^report "Ready.*$/m, `report "${answer} of $STEP"`).replace(/^kubectl .*$/m, "true");
-    const latest = () => machine.shell(stepCommand(latestStepPath("await-nodes"), { NODES: "a" }, 60), "\n");
-    await machine.receive(["await-nodes"], whoami("first"));
-    await expect(latest()).resolves.toMatchObject({ stdout: "first of await-nodes\n" });
-    await machine.receive(["await-nodes"], whoami("second"));
-    await expect(latest()).resolves.toMatchObject({ stdout: "second of await-nodes\n" });
+    const latest = () => machine.shell(stepCommand(latestStepPath("await-node"), { NAME: "a" }, 60), "\n");
+    await machine.receive(["await-node"], whoami("first"));
+    await expect(latest()).resolves.toMatchObject({ stdout: "first of await-node\n" });
+    await machine.receive(["await-node"], whoami("second"));
+    await expect(latest()).resolves.toMatchObject({ stdout: "second of await-node\n" });
   });
 
   test("a step that arrives cut off is refused", async () => {
@@ -174,9 +175,10 @@ describe("what a machine takes in", () => {
     expect(stderr).toContain("arrived cut off: the connection broke, so run pulumi up again");
   });
 
-  test("nothing of a machine whose first boot failed, and why it did", async () => {
+  test("nothing when its first boot failed, and why it did", async () => {
     machine.program("cloud-init", `[ "$2" = --wait ] && exit 1; for line in {1..30}; do echo "detail $line"; done`);
-    const { status, stderr } = await machine.receive(["prepare-node"]);
+    const { command, stdin } = firstBoot(60);
+    const { status, stderr } = await machine.shell(command, stdin);
     expect(status).toBe(1);
     expect(stderr.split("\n").length).toBeLessThan(12);
     expect(stderr).toMatch(
@@ -251,7 +253,7 @@ describe("the scripts", () => {
         ...stepFile(script).libraries.map(({ name }) => name.replace(/-[0-9a-f]{12}$/, "")),
       ]);
     // The page of the demonstration runs in pods.
-    expect([...new Set([...used, "receive-steps", "demo-page"])].sort()).toEqual(names.sort());
+    expect([...new Set([...used, "await-boot", "receive-steps", "demo-page"])].sort()).toEqual(names.sort());
   });
 });
 

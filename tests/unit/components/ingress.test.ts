@@ -47,12 +47,12 @@ describe.each([{ preview: false }, { preview: true }])(
 
     test("volumes wait for nodes to place the provisioner on", () => {
       const needed = before("Deployment", "storage-local-path-provisioner");
-      expect(needed).toEqual(expect.arrayContaining(["general-labels"]));
+      expect(needed).toEqual(expect.arrayContaining(["worker-1-labels", "worker-2-labels"]));
     });
 
     test("Consul waits for its nodes, its volumes and its secrets", () => {
       const secrets = ["ca-cert", "server-cert", "gossip-encryption-key", "bootstrap-token"];
-      const needed = ["general-labels", "storage-local-path-class", "consul-namespace"];
+      const needed = ["worker-1-labels", "worker-2-labels", "storage-local-path-class", "consul-namespace"];
       expect(before("Release", "consul")).toEqual(
         expect.arrayContaining([...needed, ...secrets.map((secret) => `consul-${secret}`)]),
       );
@@ -99,7 +99,7 @@ describe.each([{ preview: false }, { preview: true }])(
         "demo-service",
       ]);
       for (const { type, name } of demo) {
-        expect(before(type, name), name).toContain("general-labels");
+        expect(before(type, name), name).toEqual(expect.arrayContaining(["worker-1-labels", "worker-2-labels"]));
         expect(before(type, name), name).not.toContain("ingress");
       }
     });
@@ -472,10 +472,10 @@ describe("what is disabled", () => {
     expect(kinds(recording)).not.toContain("StorageClass");
     expect(recording.get("Storage", "storage").outputs).toEqual({});
     const needed = names(recording.before(recording.release("consul")));
-    expect(needed).toEqual(expect.arrayContaining(["general-labels", "consul-storage-class"]));
+    expect(needed).toEqual(expect.arrayContaining(["worker-1-labels", "worker-2-labels", "consul-storage-class"]));
     const step = recording.command("consul-storage-class");
     expect(readStep(step)).toMatchObject({ script: "await-storage-class", parameters: { CLASS: "" } });
-    expect(recording.stepsBefore(step)).toContain("general-labels");
+    expect(recording.stepsBefore(step)).toContain("worker-2-labels");
   });
 
   test("without the demonstration none of its host names is declared", async () => {

@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { StateRecord } from "../../../config/past";
 import { stackFile, vary, type RawConfig } from "../../support/configs";
-import { readLater, runProgram, type Recording } from "../../support/recorder";
+import { readLater, readStep, runProgram, type Recording } from "../../support/recorder";
 import { stateOf, without } from "../../support/state";
 
 const sim = stackFile("sim").raw;
@@ -100,9 +101,131 @@ describe("machines wait for each other", () => {
     expect(ignored(await runProgram(sim, { stack: "sim" }), "master-2")).toEqual(["*"]);
   });
 
-  test("a larger disk disturbs nobody", async () => {
+  test("disks and their file systems grow one after the other, while their nodes go on", async () => {
     const recording = await after(sim, { controlPlane: { diskGiB: 30 } });
-    expect(waitsFor(recording, "master-3")).toEqual([]);
+    expect(waitsFor(recording, "master-3")).toEqual(["master-1", "master-2"]);
+    expect(recording.command("master-3-away").ignoreChanges).toEqual(["*"]);
+    const grown = recording.command("master-1-disk");
+    expect(readStep(grown)).toMatchObject({ script: "grow-disk", parameters: { GIB: "30" } });
+    expect(recording.before(grown)).toContain(recording.vm("master-1"));
+    expect(recording.before(recording.vm("master-2"))).toContain(grown);
+  });
+
+  test.each([
+    ["labels", { labels: { rack: "a" } }],
+    ["taints", { taints: [{ key: "dedicated", effect: "PreferNoSchedule" }] }],
+  ])("nodes get other %s as many at once as their pool allows, each by itself", async (_, change) => {
+    const recording = await after(eightWorkers, { workers: { general: change } });
+    const labelledBefore = (node: string) =>
+      recording
+        .stepsBefore(recording.command(`${node}-labels`))
+        .filter((name) => name.endsWith("-labels"))
+        .sort();
+    expect(labelledBefore("worker-3")).toEqual([]);
+    expect(labelledBefore("worker-4")).toEqual(["worker-1-labels"]);
+    expect(labelledBefore("worker-8")).toEqual(["worker-2-labels", "worker-5-labels"]);
+    expect(recording.command("worker-8-away").ignoreChanges).toEqual(["*"]);
+    expect(readStep(recording.command("worker-8-labels"))).toMatchObject({
+      script: "label-node",
+      parameters: { NAME: "worker-8" },
+    });
+  });
+
+  test("a rebuilt template changes no machine that exists", async () => {
+    const state = stateOf(await runProgram(sim, { stack: "sim" }));
+    const rebuilt = {
+      id: "rebuilt",
+      guestId: "otherLinux64Guest",
+      firmware: "bios",
+      scsiType: "lsilogic",
+      networkInterfaceTypes: ["e1000"],
+      disks: [{ size: 16 }],
+    };
+    const [before, now] = [
+      await runProgram(sim, { stack: "sim", state }),
+      await runProgram(sim, { stack: "sim", state, template: rebuilt }),
+    ];
+    for (const { name } of before.ofType("VirtualMachine")) {
+      const [was, is] = [before.vm(name), now.vm(name)];
+      const changed = Object.keys(is.inputs).filter((key) => !isDeepStrictEqual(is.inputs[key], was.inputs[key]));
+      expect(changed.sort(), name).toEqual(["clone", "firmware", "guestId", "networkInterfaces", "scsiType"]);
+      expect(is.inputs.networkInterfaces, name).toEqual([{ networkId: "network vlan-20", adapterType: "e1000" }]);
+      expect(is.ignoreChanges, name).toEqual(
+        expect.arrayContaining(["clone", "firmware", "guestId", "networkInterfaces[0].adapterType", "scsiType"]),
+      );
+      expect(is.replacementTrigger, name).toBe(was.replacementTrigger);
+    }
+  });
+
+  test("nothing in the cluster waits for a node that is there and stays as it is", async () => {
+    const labelsBefore = (recording: Recording) =>
+      recording.stepsBefore(recording.release("ingress")).filter((name) => name.endsWith("-labels"));
+    expect(labelsBefore(await after(sim, { ingress: { dynamic: {} } }))).toEqual([]);
+    const added = { "worker-3": { host: "esxi-1", address: "10.20.0.33" } };
+    expect(labelsBefore(await after(sim, { workers: { general: { nodes: added } } }))).toEqual(["worker-3-labels"]);
+    expect(labelsBefore(await runProgram(sim, { stack: "sim" }))).toEqual(["worker-1-labels", "worker-2-labels"]);
+  });
+});
+
+describe("HAProxy machines", () => {
+  const two = vary(sim, {
+    frontend: { virtualAddress: "10.20.0.5", nodes: { "haproxy-2": { host: "esxi-2", address: "10.20.0.11" } } },
+  });
+  const stepsBefore = (recording: Recording, name: string) =>
+    recording
+      .stepsBefore(recording.vm(name))
+      .filter((step) => step.startsWith("haproxy"))
+      .sort();
+
+  test.each([
+    ["a generation", { frontend: { generation: 1 } }],
+    ["memory", { frontend: { memoryMiB: 2048 } }],
+    ["cpus", { frontend: { cpus: 2 } }],
+  ])("are disturbed one at a time for %s, each when another one serves", async (_, change) => {
+    const recording = await after(two, change);
+    expect(stepsBefore(recording, "haproxy-1")).toEqual(["haproxy-1-relief"]);
+    expect(stepsBefore(recording, "haproxy-2")).toEqual(
+      expect.arrayContaining(["haproxy-1-back", "haproxy-1-haproxy", "haproxy-1-keepalived", "haproxy-2-relief"]),
+    );
+    const relief = recording.command("haproxy-1-relief");
+    expect(relief.ignoreChanges).toEqual([]);
+    expect(relief.inputs.connection).toMatchObject({ host: "10.20.0.11" });
+    expect(readLater(relief, "update")).toMatchObject({
+      script: "await-haproxy",
+      parameters: { HEALTH: "8404/health/servers" },
+    });
+  });
+
+  test("one of them is disturbed when the other serves", async () => {
+    const recording = await after(two, { frontend: { nodes: { "haproxy-1": { generation: 1 } } } });
+    expect(stepsBefore(recording, "haproxy-1")).toEqual(
+      expect.arrayContaining(["haproxy-1-relief", "haproxy-2-haproxy", "haproxy-2-keepalived"]),
+    );
+    expect(recording.command("haproxy-2-relief").ignoreChanges).toEqual(["*"]);
+    expect(stepsBefore(recording, "haproxy-2")).toEqual(["haproxy-2-relief"]);
+  });
+
+  test("nothing runs at the creation, nor when nothing disturbs them, and a single one has no relief", async () => {
+    for (const recording of [
+      await runProgram(two, { stack: "sim" }),
+      await after(two, { frontend: { diskGiB: 30 } }),
+    ]) {
+      const relief = recording.command("haproxy-2-relief");
+      expect(relief.inputs).not.toHaveProperty("create");
+      expect(relief.ignoreChanges).toEqual(["*"]);
+    }
+    const single = await after(sim, { frontend: { generation: 1 } });
+    expect(stepsBefore(single, "haproxy-1")).toEqual([]);
+  });
+
+  test("a restart is over when HAProxy serves again, however long the machine boots", async () => {
+    const back = (await after(sim, { frontend: { cpus: 2 } })).command("haproxy-1-back");
+    expect(back.inputs).not.toHaveProperty("create");
+    expect(readLater(back, "update")).toMatchObject({
+      script: "await-haproxy",
+      parameters: { FOR: "haproxy-1 2x1024" },
+    });
+    expect(back.inputs.connection).toMatchObject({ host: "10.20.0.10", dialErrorLimit: 100 });
   });
 });
 
@@ -181,6 +304,7 @@ describe("the cluster is founded once", () => {
     const founded = later.command("control-plane-founded");
     expect(founded.urn).toBe(first.command("control-plane-founded").urn);
     expect(founded.ignoreChanges).toEqual(["*"]);
+    expect(later.before(founded)).not.toContain(later.vm("master-1"));
     expect(later.stepsBefore(later.command("master-0-join"))).toContain("control-plane-founded");
   });
 });
@@ -196,6 +320,34 @@ describe("what a stack that exists cannot become", () => {
     await (
       await refused({ workers: { general: { nodes: renamed } } })
     ).toThrow(/workers\.general\.nodes\.worker-b\.address: got 10\.20\.0\.32, the address of worker-2, which exists/);
+  });
+
+  test.each([
+    ["the only one", { "master-2": null, "master-3": null }, ["master-1"], []],
+    ["the one that founded it, before another had joined", {}, ["master-1"], ["master-2-join", "master-3-join"]],
+    ["all of them", {}, ["master-1", "master-2", "master-3"], []],
+  ])("one without a master: %s is lost", async (_, nodes, lost, unfinished) => {
+    const raw = vary(sim, { controlPlane: { nodes, allowNonHa: true } });
+    const whole = stateOf(await runProgram(raw, { stack: "sim" }));
+    const state = Object.fromEntries(
+      Object.entries(lost.reduce(without, whole)).filter(
+        ([urn]) => !unfinished.some((name) => urn.endsWith(`::${name}`)),
+      ),
+    );
+    await expect(runProgram(raw, { stack: "sim", state })).rejects.toThrow(
+      /controlPlane\.nodes: got a cluster of which every master is gone .* 'When no master is left'/,
+    );
+    // One that is there is enough.
+    await runProgram(raw, { stack: "sim", state: whole });
+  });
+
+  test("one with smaller disks, unless its machines are made anew", async () => {
+    await (
+      await refused({ workers: { general: { diskGiB: 20 } } })
+    ).toThrow(
+      /workers\.general\.diskGiB: got 20, and worker-1 has 40, worker-2 has 40, expected as much or more, since disks grow and do not shrink/,
+    );
+    await after(sim, { workers: { general: { diskGiB: 20, generation: 1 } } });
   });
 
   test("a control plane of which etcd's majority is new", async () => {

@@ -248,24 +248,24 @@ describe("several pools", () => {
   });
 
   test("labels name role and pool and add those of the configuration", () => {
-    expect(readStep(recorded().command("gpu-labels")).parameters.LABELS?.split(" ")).toEqual([
+    expect(readStep(recorded().command("gpu-1-labels")).texts.LABELS?.split("\n")).toEqual([
       "node-role.kubernetes.io/worker=",
       "esxi-k8s/pool=gpu",
       "accelerator=a2",
     ]);
-    expect(readStep(recorded().command("general-labels")).parameters.LABELS).not.toContain("accelerator");
+    expect(readStep(recorded().command("worker-1-labels")).texts.LABELS).not.toContain("accelerator");
   });
 
   test("taints are there before the first pod and are kept up to date later", () => {
     expect(kubeadm(recorded(), "gpu-1-join").JoinConfiguration).toMatchObject({ nodeRegistration: { taints } });
-    expect(readStep(recorded().command("gpu-labels")).parameters.TAINTS).toBe(
-      "accelerator=a2:NoSchedule dedicated:NoExecute",
+    expect(readStep(recorded().command("gpu-1-labels")).texts.TAINTS).toBe(
+      "accelerator=a2:NoSchedule\ndedicated:NoExecute",
     );
-    expect(readStep(recorded().command("general-labels")).parameters.TAINTS).toBe("");
+    expect(readStep(recorded().command("worker-1-labels")).texts.TAINTS).toBe("");
   });
 
   test("a label is set by a master, not by the node itself", () => {
-    expect(recorded().command("gpu-labels").inputs.connection).toMatchObject({ host: "10.20.0.10", port: 6022 });
+    expect(recorded().command("gpu-1-labels").inputs.connection).toMatchObject({ host: "10.20.0.10", port: 6022 });
   });
 
   test("HAProxy passes 80 and 443 to the pools whose nodes Traefik's pods may be on", () => {

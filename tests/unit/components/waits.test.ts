@@ -14,9 +14,10 @@ const waits: Record<string, (step: Declared, recording: Recording) => string[]> 
   "join-node": (_, recording) => ["control-plane-founded", `${recording.masters()[0] ?? ""}-allow-joins`],
   // For itself behind the frontend's address.
   "init-control-plane": (_, recording) => frontendSteps(recording),
-  "await-nodes": (step) => readyNodes(step),
-  "label-nodes": (step) => readyNodes(step),
-  // Of a cluster that is there already.
+  "await-node": (step) => readyNode(step),
+  "label-node": (step) => readyNode(step),
+  // Of a stack that is there already.
+  "await-haproxy": () => [],
   "drain-node": () => [],
   "leave-node": () => [],
   "settle-node": () => [],
@@ -39,10 +40,10 @@ const frontendSteps = (recording: Recording) =>
   stepsOf(recording)
     .map(({ name }) => name)
     .filter((name) => /-(haproxy|keepalived)$/.test(name));
-/** Nodes that are there, and the pod network, without which none is Ready. */
-const readyNodes = (step: Declared) => [
+/** A node that is there, and the pod network, without which none is Ready. */
+const readyNode = (step: Declared) => [
   "control-plane-flannel-daemon",
-  ...(readStep(step).parameters.NODES ?? "").split(" ").map((node) => `${node}-join`),
+  `${String(readStep(step).parameters.NAME)}-join`,
 ];
 
 test("the scripts that wait are those of which is known what for", () => {
@@ -96,7 +97,7 @@ describe.each([
       ...["consul", "demo-application", "ingress", "storage-local-path-provisioner"],
     ]);
     for (const resource of awaited) {
-      expect(namesBefore(resource), resource.name).toContain("general-labels");
+      expect(namesBefore(resource), resource.name).toContain("worker-1-labels");
     }
   });
 
