@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeCluster } from "./cluster";
 import { describeConsul } from "./consul";
 import { describeCreation, printed, processes } from "./creation";
+import { describeDisk } from "./disk";
+import { describeDown } from "./down";
 import { describeDrift, describeNoDrift } from "./drift";
 import { describeEnvironments } from "./environments";
 import { describeExample } from "./example";
@@ -48,7 +50,7 @@ afterAll(async () => {
 });
 
 describe("a cluster is made", () => {
-  sideBySide({ "pulumi up": describeCreation, "sim/prepare": describeMachine });
+  sideBySide({ "pulumi up": describeCreation, "sim/prepare": describeMachine, "a larger disk": describeDisk });
 });
 
 describe("a cluster is used", () => {
@@ -66,6 +68,8 @@ describe("a cluster is used", () => {
 describe("Traefik at 100 requests a second", describeLoad);
 
 describe("machines come and go", describeMembers);
+
+describe("one machine is down", describeDown);
 
 describe("a pull request", describePullRequest);
 

@@ -277,6 +277,7 @@ export async function containers(): Promise<string[]> {
 /** What happens to a machine behind everybody's back: its guest hangs, or it loses its network. */
 export const afflict = {
   hang: (name: string) => docker("pause", name),
+  wake: (name: string) => docker("unpause", name),
   isolate: (name: string) => docker('network disconnect --force "$LAB_NETWORK"', name),
 };
 const docker = (command: string, name: string) =>
@@ -345,9 +346,13 @@ export async function temporaryFile(content: string): Promise<string> {
   return file;
 }
 
-/** The configuration with one place of it changed. */
-export async function changedConfiguration(place: string, change: string): Promise<string[]> {
+/** The configuration with one place of it changed, and then whatever else. */
+export async function changedConfiguration(
+  place: string,
+  change: string,
+  more = (text: string) => text,
+): Promise<string[]> {
   const good = await readFile("Pulumi.sim.yaml", "utf8");
   expect(good).toContain(place);
-  return ["--config-file", await temporaryFile(good.replace(place, change))];
+  return ["--config-file", await temporaryFile(more(good.replace(place, change)))];
 }
