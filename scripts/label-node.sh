@@ -3,6 +3,7 @@
 # taint that drives pods out, the node is emptied, with respect to PodDisruptionBudgets. Runs on any master that serves.
 # Parameter: NAME. Texts: LABELS (key=value), TAINTS (key=value:effect or key:effect), a line each
 source prelude.sh
+source api.sh
 source drain.sh
 
 # shellcheck disable=SC2153 # a parameter
