@@ -55,8 +55,13 @@ export class Shell {
       }));
     // A machine on a busy host boots for minutes: about ten minutes of attempts.
     this.patient = connection({ dialErrorLimit: 100, perDialTimeout: 10 });
-    // One that has been there and is not is down, and everything else goes on without it: five attempts, sixteen seconds.
-    this.prompt = connection({ dialErrorLimit: 4, perDialTimeout: 3 });
+    this.prompt = connection(
+      port === undefined
+        ? // One that has been there and is not is down, and everything else goes on without it: five attempts, sixteen seconds.
+          { dialErrorLimit: 4, perDialTimeout: 3 }
+        : // Behind a port of the frontend are several, of which one serves again in a moment when none does.
+          { dialErrorLimit: 5, perDialTimeout: 8 },
+    );
   }
 
   /** The first command on a machine, which waits for it to boot. It is one of its own, so that nothing later is as patient. */
