@@ -30,7 +30,7 @@ describe("the step that lets a master leave", () => {
     machine.program("curl", `echo "$*" >>${asked}\ncase "$*" in ${cases.join("\n")} *) exit 52 ;; esac`);
     const parameters = { NAME: "master-2", NODE_UID: "", MEMBER: leaves };
     const outcome = await machine.run("leave-node", { parameters }, (scripts) =>
-      scripts.replaceAll("mktemp -p /run", "mktemp").replace("retry_for 60", "retry_for 0"),
+      scripts.replaceAll("mktemp -p /run", "mktemp").replaceAll("retry_for 60", "retry_for 0"),
     );
     return { ...outcome, asked: readFileSync(asked, "utf8").trim().split("\n") };
   };

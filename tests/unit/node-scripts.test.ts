@@ -7,6 +7,7 @@ let machine: FakeMachine;
 beforeEach(() => {
   machine = new FakeMachine();
   machine.program("crictl", etcd);
+  machine.program("curl", etcdApi);
 });
 afterEach(() => {
   machine.remove();
@@ -22,10 +23,16 @@ case "$*" in
   *" ps "*) echo etcd-container ;;
   *"member list"*) cat "$folder/members" ;;
   *"endpoint health"*) for word; do [[ $word == https://*:2379 ]] && grep -qx "\${word:8:-5}" "$folder/healthy" && exit; done; exit 1 ;;
-  *"member remove"*) echo "\${@: -2}" >>"$folder/done" ;;
 esac`;
+/** etcd's HTTP API, of a member that stays. */
+const etcdApi = `
+folder=$(dirname "$(dirname "$0")")
+for word; do case $word in *'"ID"'*) echo "remove $word" >>"$folder/done" ;; esac; done
+echo '{"members":[]}'`;
+/** Members have numbers. */
+const idOf = (name: string) => Buffer.from(name.slice(-4)).toString("hex");
 const members = (...names: string[]) => {
-  const line = (name: string) => `id-of-${name}, started, ${name}, https://${name}:2380, https://${name}:2379, false\n`;
+  const line = (name: string) => `${idOf(name)}, started, ${name}, https://${name}:2380, https://${name}:2379, false\n`;
   writeFileSync(file("members"), names.map(line).join(""));
   writeFileSync(file("healthy"), names.map((name) => `${name}\n`).join(""));
 };
@@ -105,10 +112,10 @@ describe("a node's labels and taints", () => {
   );
 
   test("stay as they are when its pods have nowhere to go", async () => {
-    node(own, "", { "drain*": "echo 'Cannot evict pod'; exit 1" });
+    node(own, "", { "drain*": "echo 'Cannot evict pod'; exit 1", "*.data.timeout*": "echo 2s" });
     const { status, stderr } = await set(["rack=1"], ["dedicated:NoExecute"]);
     expect(status).toBe(1);
-    expect(said(stderr)).toContain("worker-1 was not empty after 10m, so nothing was removed");
+    expect(said(stderr)).toContain("worker-1 was not empty after 2s, so nothing was removed");
     expect(read("done").filter((line) => /^(label|taint)/.test(line))).toEqual([]);
     expect(read("done")).toContain("uncordon worker-1");
   });
@@ -195,12 +202,14 @@ describe("a node that leaves", () => {
     expect(isGone()).toBe(true);
   });
 
-  const master = (name: string) => leave(name, { MEMBER: `id-of-${name}` });
+  const master = (name: string) => leave(name, { MEMBER: idOf(name) });
   test("goes as a master, member first", async () => {
     cluster([worker("master-3"), ...elsewhere], [], { masters: "master-1 master-2", nodes: "master-1 master-2" });
     members("master-1", "master-2", "master-3");
     await expect(master("master-3")).resolves.toMatchObject({ status: 0 });
-    expect(read("done").filter((line) => /^(remove|delete)/.test(line))[0]).toBe("remove id-of-master-3");
+    expect(read("done").filter((line) => /^(remove|delete)/.test(line))[0]).toBe(
+      `remove {"ID":"${String(parseInt(idOf("master-3"), 16))}"}`,
+    );
     expect(isGone()).toBe(true);
   });
 
@@ -249,6 +258,7 @@ describe("a node that could not be emptied", () => {
   test("takes pods again, also when the API server has to be asked twice whether it was cordoned here", async () => {
     kubectl({
       "drain*": "exit 1",
+      "*.data.timeout*": "echo 2s",
       "*esxi-k8s/away}*": `[ -e ${file("asked")} ] || { touch ${file("asked")}; exit 1; }; echo yes`,
       "*status.conditions*": "echo True",
     });
