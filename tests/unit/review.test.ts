@@ -115,11 +115,12 @@ describe("a review", () => {
     const of = (name: string) => review("sim", taken(name)).rows;
     const at = (name: string, owner: string, verb?: string) =>
       of(name).findIndex((row) => (row.owner.machine ?? row.owner.name) === owner && (verb ?? row.verb) === row.verb);
-    // haproxy-1 has to serve before the first master founds the cluster, and both before a worker can join and be labelled.
-    expect(at("first-creation", "general")).toBeGreaterThan(at("first-creation", "worker-1"));
-    expect(at("first-creation", "ingress", "created")).toBeGreaterThanOrEqual(0);
+    // haproxy-1 has to serve before the first master founds the cluster, and all of them before there is an ingress.
+    expect(at("first-creation", "master-1")).toBeGreaterThan(at("first-creation", "haproxy-1"));
+    expect(at("first-creation", "control-plane", "run")).toBeGreaterThan(at("first-creation", "master-1"));
+    expect(at("first-creation", "ingress", "created")).toBeGreaterThan(at("first-creation", "worker-2"));
     expect(at("worker-removed", "worker-2")).toBe(of("worker-removed").length - 1);
-    expect(at("worker-removed", "general")).toBeGreaterThan(at("worker-removed", "haproxy-1"));
+    expect(at("worker-removed", "haproxy-1")).toBe(0);
   });
 
   test("is of the problems when the preview died half-way", () => {
