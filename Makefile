@@ -30,10 +30,10 @@ endif
 help: ## this list
 	grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
-up: preflight node_modules ## bring the stack up; on a fresh machine this prepares everything first
+up: preflight node_modules ## bring the stack up; on a fresh machine this prepares everything first; ARGS go to pulumi up
 	$(LAB)
 	$(IN) tools/refresh-machines $(STACK)
-	$(IN) tools/pulumi-up $(STACK) $(YES)
+	$(IN) tools/pulumi-up $(STACK) $(YES) $(ARGS)
 
 preflight:
 	$(PREFLIGHT)

@@ -1,9 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { eventually, inLab, power } from "./support/lab";
 import { faults, onConsole, SharedAddress, type Seen } from "./support/frontend";
-import type { SmallStack } from "./support/stack";
-
-export type Changes = Parameters<SmallStack["pulumi"]>[1];
+import type { Changes, SmallStack } from "./support/stack";
 
 /** Seconds for which nobody may answer, or two may have the address. */
 export const bearable = 4;

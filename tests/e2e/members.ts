@@ -1,10 +1,14 @@
-import { expect, it } from "vitest";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { underLoad } from "./load";
+import { allServersVote } from "./support/client";
 import { expectPlane, members } from "./support/etcd";
 import {
   changedConfiguration,
   eventually,
+  firstChange,
   inventory,
+  killUpAfter,
   kubectl,
   machines,
   make,
@@ -13,6 +17,7 @@ import {
   run,
   workers,
 } from "./support/lab";
+import { expectKept, Writers } from "./support/writers";
 
 /** The master that nothing happens to. */
 const calm = "master-3";
@@ -30,8 +35,18 @@ async function expectNodes(...names: string[]): Promise<void> {
   });
 }
 
-/** Machines that are added, removed, made anew and lost, by the configuration and by hand. */
+/** Seconds within which a run that lets a worker go and makes a master anew has work to do. */
+const takes = 60;
+
+/** Machines that are added, removed, made anew and lost, by the configuration and by hand, while clients write. */
 export function describeMembers(): void {
+  let writers: Writers;
+  beforeAll(async () => {
+    await allServersVote();
+    writers = await Writers.start("written-by-members");
+  });
+  afterAll(() => writers.end());
+
   const worker2 = "        worker-2: { host: esxi-2, address: 10.20.0.32 }\n";
   const master1 = "master-1: { host: esxi-1, address: 10.20.0.21 }";
 
@@ -46,13 +61,19 @@ export function describeMembers(): void {
     expect(await Promise.all([...masters, ...workers].map(uidOf))).toEqual(before);
   });
 
-  it("lets the worker go, and makes the master anew that founded the cluster, while requests go on", async () => {
+  it("lets the worker go, and makes the master anew that founded the cluster, by a run that is killed and one more, while requests go on", async () => {
     await kubectl("create", "configmap", "written-before");
     const before = await members(calm);
     const founder = before.find(({ name }) => name === "master-1");
     const [uid, workersBefore] = [await uidOf("master-1"), await Promise.all(workers.map(uidOf))];
+    const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+    const [tenths = 0] = fc.sample(fc.noBias(fc.nat({ max: takes * 10 })), { seed, numRuns: 1 });
     const { failures, sent } = await underLoad(30, async () => {
-      await up(master1, master1.replace(" }", ", generation: 1 }"));
+      const change = await changedConfiguration(master1, master1.replace(" }", ", generation: 1 }"));
+      const killed = await killUpAfter(firstChange, tenths / 10, `ARGS=${change.join(" ")}`);
+      const last = killed.trim().split("\n").at(-1) ?? "";
+      console.log(`SEED=${String(seed)}: make up was killed after ${String(tenths / 10)} s, at:${last}`);
+      await make("up", `ARGS=${change.join(" ")}`);
     });
     expect(failures, `of ${String(sent)}`).toEqual([]);
     await expectNodes(...masters, ...workers);
@@ -80,5 +101,9 @@ export function describeMembers(): void {
   it("has nothing left to do, and forgets who waited for whom", async () => {
     await make("up");
     await pulumi("preview", "--expect-no-changes");
+  });
+
+  it("has kept every write that it acknowledged, and its quorum", async () => {
+    expectKept(await writers.stop());
   });
 }

@@ -20,11 +20,11 @@ export interface Member {
 export const members = async (master: string): Promise<Member[]> =>
   ((await etcdctl(master, "member", "list")) as { members: Member[] }).members;
 
-/** Every master is a member that votes, and all are healthy. */
-export async function expectPlane(master: string): Promise<void> {
+/** Every master, and nobody else, is a member that votes, and all are healthy. */
+export async function expectPlane(master: string, all = masters): Promise<void> {
   expect((await members(master)).map(({ name, isLearner }) => [name, isLearner ?? false]).sort()).toEqual(
-    masters.map((name) => [name, false]),
+    [...all].sort().map((name) => [name, false]),
   );
   const health = (await etcdctl(master, "endpoint", "health", "--cluster")) as { health: boolean }[];
-  expect(health.map((endpoint) => endpoint.health)).toEqual(masters.map(() => true));
+  expect(health.map((endpoint) => endpoint.health)).toEqual(all.map(() => true));
 }

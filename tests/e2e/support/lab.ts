@@ -46,10 +46,19 @@ export const machines: Record<string, string> = {
   "worker-2": "esxi-2.lab.internal",
 };
 
-/** Name and host of the stack's machines that vCenter has. */
+/** Name and host of the stack's machines that vCenter has, in whatever folder. */
 export async function inventory(): Promise<Record<string, string>> {
-  const rows = (await run("sim/vcenter", ["inventory"])).split("\n").map((line) => line.split(/\s{2,}/));
-  return Object.fromEntries(rows.flatMap(([name = "", , host = ""]) => (name in machines ? [[name, host]] : [])));
+  const rows = await virtualMachines();
+  return Object.fromEntries(rows.flatMap(({ name, host }) => (name in machines ? [[name, host]] : [])));
+}
+
+/** All that vCenter has, templates included. */
+export async function virtualMachines() {
+  const [, ...rows] = (await run("sim/vcenter", ["inventory"])).split("\n").map((line) => line.split(/\s{2,}/));
+  return rows.map(([name = "", power = "", host = "", , , memory = "", folder = ""]) => ({
+    ...{ name, power, host, folder },
+    memoryMiB: parseInt(memory),
+  }));
 }
 
 export interface Outcome {
@@ -102,15 +111,23 @@ export const make = (...args: string[]): Promise<string> =>
 export const pulumi = (...args: string[]): Promise<string> =>
   room.calmly(() => api.calmly(() => inLab("pulumi", ...args, "--stack", "sim")));
 
-/** A question whose answer stays as it is: asked once, and again only if that failed. */
+/** A question whose answer stays as it is, as long as the stack does: asked once, and again only if that failed. */
 function answeredOnce<T>(ask: () => Promise<T>): () => Promise<T> {
   let answer: Promise<T> | undefined;
+  forgetful.push(() => (answer = undefined));
   return () =>
     (answer ??= ask().catch((error: unknown) => {
       answer = undefined;
       throw error;
     }));
 }
+const forgetful: (() => void)[] = [];
+/** There is another stack now. */
+export const forgetAnswers = (): void => {
+  forgetful.forEach((forget) => {
+    forget();
+  });
+};
 
 /** The stack's outputs: no later `pulumi up` changes one. */
 const outputs = answeredOnce(
@@ -201,8 +218,11 @@ export async function eventually<T>(seconds: number, ask: () => T | Promise<T>):
 }
 
 /** `make up` as a group of processes of its own, and what it has printed so far. */
-function startUp() {
-  const child = spawn("make", ["--no-print-directory", "up"], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+function startUp(...options: string[]) {
+  const child = spawn("make", ["--no-print-directory", "up", ...options], {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const up = {
     printed: "",
     ended: false as boolean,
@@ -221,20 +241,36 @@ function startUp() {
   return up;
 }
 
+/** What Pulumi prints when it begins with the first resource, and when it is done with the last one; it has refreshed before. */
+export const firstChange = / (creating|updating|replacing|deleting)( original| replacement)? \(/;
+const lastChange = /^Updating \([^]*^(Resources|Duration):/m;
+
 /**
- * Starts `make up` and kills it some seconds after its output matches.
+ * Starts `make up` and kills it some seconds after its output matches, or when it has done all, if that is earlier.
+ * @param options of make
  * @returns what it printed until then
  */
-export async function killUpAfter(pattern: RegExp, seconds: number): Promise<string> {
-  const up = startUp();
+export async function killUpAfter(pattern: RegExp, seconds: number, ...options: string[]): Promise<string> {
+  const up = startUp(...options);
   let killed = false as boolean;
-  up.read(() => {
-    if (!killed && pattern.test(up.printed)) {
+  let waiting: NodeJS.Timeout | undefined;
+  const kill = () => {
+    clearTimeout(waiting);
+    if (!killed) {
       killed = true;
-      setTimeout(up.kill, seconds * 1000);
+      up.kill();
+    }
+  };
+  up.read(() => {
+    if (pattern.test(up.printed)) {
+      waiting ??= setTimeout(kill, seconds * 1000);
+    }
+    if (waiting && lastChange.test(up.printed)) {
+      kill();
     }
   });
   await up.closed;
+  clearTimeout(waiting);
   if (!killed) {
     throw new Error(`make up ended before it printed ${String(pattern)}\n${up.printed}`);
   }

@@ -1,11 +1,11 @@
-// Asks for a page 100 times a second, each time on a new connection: load.mjs ADDRESS HOST SECONDS
+// Asks for a page RATE times a second, each time on a new connection: load.mjs ADDRESS HOST SECONDS [RATE, 100]
 // for at least that long, and on until standard input ends.
 // Prints { sent, seconds, failures: [{ at, reason }], slowest } with times in seconds since the start.
 import http from "node:http";
 import { argv, stdin } from "node:process";
 import { clearInterval, setInterval } from "node:timers";
 
-const [address, host, seconds] = argv.slice(2);
+const [address, host, seconds, rate = 100] = argv.slice(2);
 const started = Date.now();
 const now = () => (Date.now() - started) / 1000;
 const failures = [];
@@ -40,7 +40,7 @@ const pending = [];
 const lasted = await new Promise((resolve) => {
   const timer = setInterval(() => {
     // As many as are due: a timer that is late must not lower the rate.
-    while (sent < now() * 100) pending.push(ask());
+    while (sent < now() * Number(rate)) pending.push(ask());
     if (!wanted && now() >= Number(seconds)) {
       clearInterval(timer);
       resolve(now());
