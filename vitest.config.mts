@@ -43,7 +43,7 @@ export default defineConfig({
           env: { ESXI_K8S_LAB: "long" },
           fileParallelism: false,
           maxWorkers: 1,
-          testTimeout: 900_000,
+          testTimeout: 1_800_000,
           hookTimeout: 900_000,
         },
       },

@@ -1,4 +1,4 @@
-// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [charts] [e2e] [creation] [destroy] [frontend]
+// Runs suites of tests and ends with `N passed, N failed`: run.mjs SUITE..., which are below
 // A suite that could not run at all counts as failed; nothing is ever skipped.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ function check(name, command, env = {}) {
 }
 
 /** A vitest project, or one of its files; its tests are counted one by one. */
-function vitest(project, file = "") {
+function vitest(project, file = "", env = {}) {
   const name = file || project;
   console.log(`\n==> ${name} tests`);
   const report = `artifacts/${name}.json`;
@@ -34,7 +34,7 @@ function vitest(project, file = "") {
       "--reporter=json",
       `--outputFile.json=${report}`,
     ],
-    { stdio: "inherit" },
+    { stdio: "inherit", env: { ...process.env, ...env } },
   );
   const counts = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : {};
   const { numPassedTests: passed = 0, numFailedTests: failed = 0, numPendingTests: pending = 0 } = counts;
@@ -67,8 +67,8 @@ const shellScripts =
 const prepared =
   "sim/prepare chromium:chromium growpart:cloud-guest-utils sfdisk:fdisk mkfs.xfs:xfsprogs && sim/toolchain/build && sim/depot/build >/dev/null";
 
-function long(name) {
-  if (check("the tool chain, packages and images, and the browser", prepared)) vitest("long", name);
+function long(name, env) {
+  if (check("the tool chain, packages and images, and the browser", prepared)) vitest("long", name, env);
 }
 
 const suites = {
@@ -100,6 +100,10 @@ const suites = {
   creation: () => long("creation"),
   destroy: () => long("destroy"),
   frontend: () => long("frontend"),
+  members: () => {
+    long("members", { RUNS: process.env.RUNS ?? "20" });
+    long("frontend", { FROM: "1", RUNS: "2" });
+  },
 };
 
 const wanted = process.argv.slice(2);

@@ -14,11 +14,19 @@ function given(name: string, otherwise: number): number {
 export interface Case {
   /** The case among those of its suite and seed, such as `1-7`. */
   name: string;
+  seed: number;
+  index: number;
   /** Chooses at random; the same whenever the case runs. */
   choose: <T>(from: fc.Arbitrary<T>) => T;
   /** Puts something into the case's result. */
   tell: (values: Record<string, unknown>) => void;
 }
+
+/** What chooses at random in one case of a seed. */
+export const chooser =
+  (seed: number, index: number): Case["choose"] =>
+  (arbitrary) =>
+    fc.sample(arbitrary, { seed, numRuns: index })[index - 1] as never;
 
 /**
  * A long suite: RUNS cases, each by itself, from the one numbered FROM on, so that it goes on where it ended. SEED decides what they
@@ -41,8 +49,8 @@ export function cases(suite: string, work: (one: Case) => Promise<void>): void {
       };
       try {
         await work({
-          name: `${String(seed)}-${String(index)}`,
-          choose: (arbitrary) => fc.sample(arbitrary, { seed, numRuns: index })[index - 1] as never,
+          ...{ name: `${String(seed)}-${String(index)}`, seed, index },
+          choose: chooser(seed, index),
           tell: (values) => (told = { ...told, ...values }),
         });
       } catch (error) {
