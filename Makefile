@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help preflight up preview review changed due deploy drift down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members lint crds review-previews bench
+.PHONY: node_modules help preflight up preview review changed due deploy drift down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members lint crds review-previews bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -129,7 +129,9 @@ review-previews: up ## take the previews that the tests of reviews are about fro
 bench: node_modules ## what it costs, in one run: pulumi up against kubeadm alone, 200 workers, state; COLD=1 compiles before
 	node tools/bench.mjs $(if $(COLD),--cold)
 
-# Rebuilt when the lock file is newer; npm needs no network for packages it has in its cache.
-node_modules: package-lock.json
+# Installed again when the lock file is newer than what npm writes last; the folder itself changes with every cache that a tool keeps in it.
+# npm needs no network for packages it has in its own cache.
+node_modules: node_modules/.package-lock.json
+node_modules/.package-lock.json: package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
-	touch node_modules
+	touch $@
