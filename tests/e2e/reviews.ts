@@ -32,13 +32,13 @@ async function review(place = "", change = ""): Promise<Reviewed> {
 
 const worker2 = "        worker-2: { host: esxi-2, address: 10.20.0.32 }\n";
 const worker3 = "        worker-3: { host: esxi-1, address: 10.20.0.33 }\n";
-const workerAdded = "worker-3 is created, haproxy-1 runs steps again, cluster-dns, ingress and pool general change.";
+const workerAdded = "worker-3 is created, haproxy-1 runs steps again, cluster-dns, control-plane and ingress change.";
 
 /** A review needs nothing that does not exist: here there is neither a machine nor a cluster. */
 export async function reviewsFirstCreation(): Promise<void> {
   const { code, verdict } = await review();
   expect(code).toBe(0);
-  expect(verdict).toBe("**6 machines change** in stack `sim`: 6 are created, 10 components change.");
+  expect(verdict).toBe("**6 machines change** in stack `sim`: 6 are created, 9 components change.");
   expect(await inventory()).toEqual({});
 }
 
