@@ -1,3 +1,4 @@
+import { gzipSync, strToU8 } from "fflate";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -86,20 +87,43 @@ export function firstBoot(timeoutSeconds: number): Program {
   return { command: `${asRoot(timeoutSeconds)} bash -s`, stdin: stepFile("await-boot").text };
 }
 
-/** The program that makes a booted machine take in its steps. */
+/**
+ * The program that makes a booted machine take in its steps. It is compressed: the state holds it once a machine, and Pulumi's processes
+ * more often.
+ */
 export function delivery(scripts: readonly string[], timeoutSeconds: number): Program {
+  const names = scripts.map((script) => stepFile(script).name);
+  return {
+    command: [asRoot(timeoutSeconds), "bash -o pipefail -c 'base64 --decode | gunzip | bash' --", ...names].join(" "),
+    stdin: packed(deliveryText(scripts)),
+  };
+}
+
+/** What a machine runs to take in its steps. */
+export function deliveryText(scripts: readonly string[]): string {
   const steps = scripts.map(stepFile);
   const end = "END_OF_STEP";
-  return {
-    command: [asRoot(timeoutSeconds), "bash -s --", ...steps.map(({ name }) => name)].join(" "),
-    stdin: [
-      stepFile("receive-steps").text,
-      ...[...new Set(steps.flatMap((step) => [...step.libraries, step]))].map(
-        ({ name, text }) => `receive ${folder}/${name} <<'${end}'\n${text}${end}\n`,
-      ),
-      "complete\n",
-    ].join(""),
-  };
+  return [
+    stepFile("receive-steps").text,
+    ...[...new Set(steps.flatMap((step) => [...step.libraries, step]))].map(
+      ({ name, text }) => `receive ${folder}/${name} <<'${end}'\n${text}${end}\n`,
+    ),
+    "complete\n",
+  ].join("");
+}
+
+const packages = new Map<string, string>();
+
+/** A text, compressed, in base64: the same bytes wherever the program runs, as those of Node's own zlib need not be. */
+export function packed(text: string): string {
+  const known = packages.get(text);
+  if (known !== undefined) {
+    return known;
+  }
+  const bytes = gzipSync(strToU8(text), { level: 9, mtime: 0 });
+  const made = Buffer.from(bytes).toString("base64");
+  packages.set(text, made);
+  return made;
 }
 
 function asRoot(timeoutSeconds: number): string {

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { delivery, stepCommand, stepInput, stepPath } from "../../render/step";
+import { delivery, deliveryText, packed, stepCommand, stepInput, stepPath } from "../../render/step";
 
 /** What a step did, as those who asked for it see it. */
 export interface Outcome {
@@ -45,8 +45,8 @@ export class FakeMachine {
 
   /** Makes the machine take in steps, as it does after its first boot. */
   receive(scripts: string[], change: Change = same): Promise<Outcome> {
-    const { command, stdin } = delivery(scripts, 60);
-    return this.shell(command, change(stdin));
+    const { command } = delivery(scripts, 60);
+    return this.shell(command, packed(this.here(change(deliveryText(scripts)))));
   }
 
   /** Takes a step in and runs it. */
@@ -82,7 +82,7 @@ export class FakeMachine {
   }
 
   /** The same text with the machine's paths. */
-  private here(text: string): string {
+  here(text: string): string {
     return text.replaceAll(/(?<=[\s='">])\/(usr\/local\/lib|var|run|etc)\//g, `${this.folder}/$1/`);
   }
 }
