@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { parseNetwork } from "../config/addresses";
 import type { LoadedConfig, NodeConfig } from "../config";
-import { byName } from "../config/nodes";
+import { backends, byName, generationOf, sizeOf } from "../config/nodes";
 import { frontendAddress } from "../render/founding";
 import { haproxyConfig, mastersSshPort, type Backend } from "../render/haproxy";
 import { keepalivedConfig, keepalivedUnit } from "../render/keepalived";
@@ -54,7 +54,7 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
   readonly configured: pulumi.Resource[];
 
   /** The machines, in the order of their names. */
-  private readonly nodes: { name: string; address: string }[];
+  private readonly nodes: Backend[];
   private readonly files: string;
   /** What every machine of this stack, and none of another, says of itself. */
   private readonly stack: pulumi.Output<string>;
@@ -63,7 +63,7 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
     super("esxi-k8s:index:HaproxyFrontend", name, {}, opts);
     const { esxi, config } = args;
     this.files = args.files;
-    this.nodes = byName(config).map(([node, { address }]) => ({ name: node, address }));
+    this.nodes = backends(config);
     this.endpoint = frontendAddress(config);
     this.masters = { host: this.endpoint, port: mastersSshPort };
     this.stack = esxi.adminKey.publicKey.apply((key) => createHash("sha256").update(key).digest("hex").slice(0, 16));
@@ -122,8 +122,7 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
       { host: other.address, user, key, hostKey: esxi.hostKey(other.name).publicKey },
       "frontend",
     );
-    const { cpus, memoryMiB, generation } = config;
-    const made = `${name} ${String(cpus)}x${String(memoryMiB)} ${node.host} ${node.address} ${String(generation)}.${String(node.generation)}`;
+    const made = [name, sizeOf(config), node.host, node.address, generationOf(node, config)].join(" ");
     return [
       shell.later(
         `${name}-relief`,
@@ -153,14 +152,14 @@ export class HaproxyFrontend extends pulumi.ComponentResource {
       },
       { parent: machine, dependsOn: [machine.grown] },
     );
-    const { virtualAddress, cpus, memoryMiB } = config;
+    const { virtualAddress } = config;
     const keepalived =
       virtualAddress === undefined ? [] : [this.shareVirtualAddress(machine, subnet, virtualAddress, config, haproxy)];
     const back = machine.whenBack(
       `${name}-back`,
       {
         script: "await-haproxy",
-        parameters: { FOR: `${name} ${String(cpus)}x${String(memoryMiB)}`, HEALTH: connected },
+        parameters: { FOR: `${name} ${sizeOf(config)}`, HEALTH: connected },
       },
       { parent: machine, dependsOn: [haproxy, ...keepalived] },
     );

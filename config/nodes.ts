@@ -40,21 +40,23 @@ export function placedNodes({
 export const placeOf = (host: StackConfig["hosts"][string] | undefined) =>
   host === undefined ? "" : `${host.name}, ${host.datastore}`;
 
+/** What a machine has of CPUs and memory, as steps show it: another size is a reason to run them. */
+export const sizeOf = ({ cpus, memoryMiB }: Pick<MachineSize, "cpus" | "memoryMiB">) =>
+  `${String(cpus)}x${String(memoryMiB)}`;
+
+/** That of the group and of the machine, such as `2.1`. */
+export const generationOf = (node: NodeConfig, group: { generation: number }) =>
+  `${String(group.generation)}.${String(node.generation)}`;
+
 /** What a machine is to be. */
 export function wantedMachine(
   hosts: StackConfig["hosts"],
   node: NodeConfig,
-  { cpus, memoryMiB, diskGiB, generation }: MachineSize & { generation: number },
+  group: MachineSize & { generation: number },
 ): PastMachine {
+  const { cpus, memoryMiB, diskGiB } = group;
   const place = placeOf(hosts[node.host]);
-  return {
-    place,
-    address: node.address,
-    cpus,
-    memoryMiB,
-    diskGiB,
-    generation: `${String(generation)}.${String(node.generation)}`,
-  };
+  return { place, address: node.address, cpus, memoryMiB, diskGiB, generation: generationOf(node, group) };
 }
 
 /** Machines in the order of their names (master-2 before master-10), so that a YAML file's order decides nothing. */

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig, MachineSize, NodeConfig, Taint } from "../../config";
 import type { Disturbance } from "../../config/past";
 import { componentImages, flannelCniPluginImage, flannelImage } from "../../config/images";
-import { byName } from "../../config/nodes";
+import { byName, sizeOf } from "../../config/nodes";
 import { nodePackages } from "../../config/repositories";
 import { joinConfig } from "../../render/kubeadm";
 import { nodeFiles } from "../../render/sources";
@@ -141,7 +141,7 @@ export class Nodes {
     opts: GroupOptions,
   ): Member {
     const protect = node.protect ?? opts.protect;
-    const shown = { NAME: name, SIZE: `${String(group.cpus)}x${String(group.memoryMiB)}` };
+    const shown = { NAME: name, SIZE: sizeOf(group) };
     const away = this.anyMaster.later(
       `${name}-away`,
       { update: { script: "drain-node", parameters: shown, timeoutSeconds: leaving } },
