@@ -92,12 +92,17 @@ export function firstBoot(timeoutSeconds: number): Program {
  * more often.
  */
 export function delivery(scripts: readonly string[], timeoutSeconds: number): Program {
-  const names = scripts.map((script) => stepFile(script).name);
+  const names = scripts.map((script) => stepFile(script).name).join(" ");
+  // Names hold hashes, so equal ones are the same text: it is made once a role, not once a machine.
+  const stdin = deliveries.get(names) ?? packed(deliveryText(scripts));
+  deliveries.set(names, stdin);
   return {
-    command: [asRoot(timeoutSeconds), "bash -o pipefail -c 'base64 --decode | gunzip | bash' --", ...names].join(" "),
-    stdin: packed(deliveryText(scripts)),
+    command: `${asRoot(timeoutSeconds)} bash -o pipefail -c 'base64 --decode | gunzip | bash' -- ${names}`,
+    stdin,
   };
 }
+
+const deliveries = new Map<string, string>();
 
 /** What a machine runs to take in its steps. */
 export function deliveryText(scripts: readonly string[]): string {
@@ -112,18 +117,9 @@ export function deliveryText(scripts: readonly string[]): string {
   ].join("");
 }
 
-const packages = new Map<string, string>();
-
 /** A text, compressed, in base64: the same bytes wherever the program runs, as those of Node's own zlib need not be. */
 export function packed(text: string): string {
-  const known = packages.get(text);
-  if (known !== undefined) {
-    return known;
-  }
-  const bytes = gzipSync(strToU8(text), { level: 9, mtime: 0 });
-  const made = Buffer.from(bytes).toString("base64");
-  packages.set(text, made);
-  return made;
+  return Buffer.from(gzipSync(strToU8(text), { level: 9, mtime: 0 })).toString("base64");
 }
 
 function asRoot(timeoutSeconds: number): string {
