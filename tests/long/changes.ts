@@ -56,6 +56,13 @@ function next(kind: keyof typeof blocks, among: Nodes, lowest = 1): Nodes {
   return numbered(kind, number ?? 0);
 }
 
+/** Some machines and further ones of a kind, so that they are so many. */
+function upTo(count: number, kind: keyof typeof blocks, nodes: Nodes, lowest?: number): Nodes {
+  return Object.keys(nodes).length >= count
+    ? nodes
+    : upTo(count, kind, { ...nodes, ...next(kind, nodes, lowest) }, lowest);
+}
+
 const without = (nodes: Nodes, ...names: string[]): Nodes =>
   Object.fromEntries(Object.entries(nodes).filter(([name]) => !names.includes(name)));
 const oneOf = (draw: Draw, nodes: Nodes): string => draw(() => fc.constantFrom(...Object.keys(nodes)));
@@ -125,14 +132,8 @@ const kinds: Record<string, { takes: number; make: (standing: Standing, draw: Dr
   "three masters become five": {
     takes: 50,
     make: (standing) => {
-      let { nodes } = standing.controlPlane;
-      if (Object.keys(nodes).length > 3) {
-        return undefined;
-      }
-      while (Object.keys(nodes).length < 5) {
-        nodes = { ...nodes, ...next("master", nodes) };
-      }
-      return withMasters(standing, nodes);
+      const { nodes } = standing.controlPlane;
+      return Object.keys(nodes).length > 3 ? undefined : withMasters(standing, upTo(5, "master", nodes));
     },
   },
   "five masters become three": {
@@ -179,10 +180,7 @@ const kinds: Record<string, { takes: number; make: (standing: Standing, draw: Dr
         return undefined;
       }
       // The machine whose own address becomes the shared one goes.
-      let both = without(nodes, ...Object.keys(first));
-      while (Object.keys(both).length < 2) {
-        both = { ...both, ...next("haproxy", both, 2) };
-      }
+      const both = upTo(2, "haproxy", without(nodes, ...Object.keys(first)), 2);
       return { ...standing, frontend: { virtualAddress: endpoint, nodes: both } };
     },
   },
