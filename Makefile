@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: node_modules help preflight up preview review changed due deploy drift down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members lint crds review-previews bench
+.PHONY: node_modules help preflight up preview review changed due deploy drift repair down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members test-faults lint crds review-previews bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -60,9 +60,13 @@ deploy: preflight node_modules ## review again, stop at data at risk that no pul
 	node tools/ci/gate.mjs $(STACK)
 	$(IN) tools/pulumi-up $(STACK) --yes --skip-preview
 
-drift: preflight node_modules ## what differs from what was deployed; written to artifacts/
+drift: preflight node_modules ## what differs from what was deployed, inside of machines too; written to artifacts/
 	$(LAB)
 	$(IN) node -r ts-node/register/transpile-only tools/drift.ts $(STACK)
+
+repair: preflight node_modules ## bring what `make drift` finds on machines and in the cluster back, and touch nothing else
+	$(LAB)
+	$(IN) node -r ts-node/register/transpile-only tools/repair.ts $(STACK)
 
 down: node_modules ## destroy the stack's machines
 	$(LAB)

@@ -11,7 +11,7 @@ export interface StepFile {
   /** For example `join-node-0f3a5b7c9d1e`. */
   name: string;
   text: string;
-  /** What it sources. */
+  /** What it sources, and what that sources before it. */
   libraries: StepFile[];
 }
 
@@ -36,7 +36,7 @@ export function stepFile(script: string): StepFile {
   const bare = scriptText(script).replaceAll(/^\s*(#.*)?\n/gm, "");
   const sourced = bare.replaceAll(/^source (.*)\.sh$/gm, (_, library: string) => {
     const file = stepFile(library);
-    libraries.push(file);
+    libraries.push(...file.libraries, file);
     return `source ${folder}/${file.name}`;
   });
   const text = `#!/usr/bin/env bash\n${sourced}`;
@@ -114,6 +114,8 @@ export function deliveryText(scripts: readonly string[]): string {
       ({ name, text }) => `receive ${folder}/${name} <<'${end}'\n${text}${end}\n`,
     ),
     "complete\n",
+    // Before a step changes any of it.
+    ...steps.filter(({ name }) => name.startsWith("keep-access-")).map(({ name }) => `${folder}/${name} </dev/null\n`),
   ].join("");
 }
 

@@ -2,6 +2,7 @@
 # Lets joining nodes ask this master for admission, and nothing else.
 # Parameters: JOIN_USER, ADMIT (path of the admission program), MASTER_JOIN_KEY, WORKER_JOIN_KEY (public keys)
 source prelude.sh
+source kept.sh
 alone_on_node
 
 keys=$(getent passwd "$JOIN_USER" | cut -d: -f6)/.ssh/authorized_keys
@@ -15,3 +16,5 @@ admit() { printf 'restrict,command="exec sudo -n %s %s \\"$SSH_ORIGINAL_COMMAND\
 } >"$keys.new"
 chown --reference="$keys" "$keys.new"
 mv "$keys.new" "$keys"
+keep file "$keys"
+all_kept

@@ -6,6 +6,7 @@
 source prelude.sh
 source files.sh
 source packages.sh
+source kept.sh
 alone_on_node
 use_files "$FILES"
 command -v haproxy >/dev/null || install_packages haproxy
@@ -46,4 +47,8 @@ if ! retry_for 20 "HAProxy to answer with its new configuration" serves; then
   exit 1
 fi
 rm "$config.before"
+keep file "$config" haproxy
+keep package haproxy
+keep unit haproxy
+all_kept
 report "serves $config"

@@ -6,6 +6,7 @@
 source prelude.sh
 source files.sh
 source packages.sh
+source kept.sh
 source virtual-address.sh
 alone_on_node
 use_files "$FILES"
@@ -59,4 +60,9 @@ holder() {
   fi
 }
 retry_for 30 "a HAProxy machine to take $VIRTUAL_ADDRESS" holder
+keep file "$config" keepalived
+keep file "$unit"
+keep package keepalived
+keep unit keepalived
+all_kept
 report "shares $VIRTUAL_ADDRESS on $INTERFACE: $holder"

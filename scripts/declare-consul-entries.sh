@@ -1,6 +1,7 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
 # Brings the entries that the stack owns to what its configuration says, and takes away those that it does not name any more.
 # Whatever else is in the store stays. Text: CA. Standard input: their keys, a line each, an empty line, and transactions, a line each.
+# With the parameter LOOK it changes nothing, and says which are not as they are declared: `entry`, a tab and the key; at last `end`.
 source prelude.sh
 source consul-api.sh
 keys=''
@@ -8,6 +9,26 @@ while read -r key && [ -n "$key" ]; do
   keys+=$key$'\n'
 done
 record=/v1/kv/esxi-k8s/entries
+
+if [ -n "${LOOK-}" ]; then
+  store=$(mktemp)
+  trap 'on_exit; rm -f "$store"' EXIT
+  consul GET '/v1/kv/?recurse' </dev/null >"$store"
+  declared=$(cat)
+  # shellcheck disable=SC2016 # Python's
+  differing=$(python3 -c '
+import json, sys
+there = {entry["Key"]: entry["Value"] or "" for entry in json.load(open(sys.argv[1]))}
+for line in sys.stdin:
+    for operation in json.loads(line) if line.strip() else []:
+        entry = operation["KV"]
+        if there.get(entry["Key"]) != entry["Value"]:
+            print("entry", entry["Key"], sep="\t")
+' "$store" <<<"$declared")
+  [ -z "$differing" ] || tell echo "$differing"
+  tell echo end
+  exit 0
+fi
 
 # To an entry that is not there Consul answers with an error and nothing else. Any other error must not pass for a stack that
 # owns nothing: what it wrote earlier would be nobody's for ever.

@@ -1,8 +1,8 @@
-# shellcheck shell=bash
+# shellcheck shell=bash source-path=SCRIPTDIR
 # Calls of etcd on a master. Not by kubectl exec: the API server may not trust the kubelets' serving certificates yet, or ever.
-crictl() { command crictl --runtime-endpoint unix:///run/containerd/containerd.sock "$@"; }
+source crictl.sh
 etcdctl() {
-  crictl exec "$(crictl ps --quiet --state Running --name '^etcd$' | head -n 1)" etcdctl \
+  crictl exec "$(container_id etcd)" etcdctl \
     --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt \
     --key /etc/kubernetes/pki/etcd/server.key "$@"
 }

@@ -5,6 +5,7 @@
 # Standard input: the private key that asks a master for admission.
 source prelude.sh
 source etcd.sh
+source kept.sh
 alone_on_node
 
 join() {
@@ -59,3 +60,12 @@ if [ "$ROLE" = master ]; then
   retry_for 120 "the etcd member $NODE" member
   report "MEMBER=$member"
 fi
+
+keep file /var/lib/kubelet/config.yaml kubelet
+keep file /var/lib/kubelet/kubeadm-flags.env kubelet
+keep folder /etc/kubernetes/manifests
+for file in /etc/kubernetes/manifests/*; do
+  [ ! -e "$file" ] || keep file "$file"
+done
+keep unit kubelet
+all_kept

@@ -7,12 +7,16 @@ umask 077
 for parameter in "$@"; do
   printf -v "${parameter%%=*}" %s "${parameter#*=}"
 done
+inputs=$*
 while read -r name encoded && [ -n "$name" ]; do
+  inputs+=$'\n'"$name $encoded"
   printf -v "$name" %s "$(base64 --decode <<<"$encoded")"
 done
 
 STEP=$(readlink -f "$0")
 STEP=${STEP##*/}
+# shellcheck disable=SC2034 # kept.sh's
+RAN="$STEP $inputs"
 STEP=${STEP%-*}
 NODE=$(hostname)
 state=/var/lib/esxi-k8s

@@ -7,6 +7,7 @@ source prelude.sh
 source files.sh
 source packages.sh
 source images.sh
+source kept.sh
 alone_on_node
 
 swapoff --all
@@ -81,4 +82,15 @@ if [ "$PULL" != none ]; then
   read -ra further <<<"$IMAGES"
   pull_images "${needed[@]}" "${further[@]}"
 fi
+
+for file in /etc/modules-load.d/kubernetes.conf /etc/sysctl.d/90-kubernetes.conf; do keep file "$file"; done
+while read -r key _; do keep kernel "$key"; done </etc/sysctl.d/90-kubernetes.conf
+while read -r file; do keep file "$file"; done <"$state/$STEP.files"
+if [ -e /etc/containerd/config.toml ]; then keep file /etc/containerd/config.toml containerd; fi
+for package in "${packages[@]}"; do keep package "${package%%=*}"; done
+if ((${#packages[@]})); then
+  for package in kubeadm kubelet kubectl; do keep hold "$package"; done
+fi
+keep unit containerd
+all_kept
 report "ready for Kubernetes $VERSION"

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Outcome } from "../review/problems";
 
-function pulumi(...args: string[]): Outcome {
+/** Runs Pulumi to its end. */
+export function pulumi(...args: string[]): Outcome {
   const { status, signal, stdout, stderr, error } = spawnSync("pulumi", [...args, "--non-interactive"], {
     encoding: "utf8",
     maxBuffer: 1 << 30,

@@ -1,8 +1,10 @@
+const everywhere = ["keep-access", "look-for-drift", "mend-drift", "grow-disk"] as const;
+
 /** What machines may be asked to do, by what they are for: files of scripts/, without `.sh`. A machine has these alone. */
 export const steps = {
-  frontend: ["grow-disk", "configure-haproxy", "configure-keepalived", "await-virtual-address", "await-haproxy"],
+  frontend: [...everywhere, "configure-haproxy", "configure-keepalived", "await-virtual-address", "await-haproxy"],
   master: [
-    "grow-disk",
+    ...everywhere,
     "prepare-node",
     "admit",
     "allow-joins",
@@ -18,8 +20,10 @@ export const steps = {
     "await-storage-class",
     "configure-consul-acl",
     "declare-consul-entries",
+    "look-at-cluster",
+    "mend-cluster",
   ],
-  worker: ["grow-disk", "prepare-node", "join-node"],
+  worker: [...everywhere, "prepare-node", "join-node"],
 } as const;
 
 export type Role = keyof typeof steps;

@@ -4,7 +4,7 @@ import { describeConsul } from "./consul";
 import { describeCreation, printed, processes } from "./creation";
 import { describeDisk } from "./disk";
 import { describeDown } from "./down";
-import { describeDrift, describeNoDrift } from "./drift";
+import { describeDrift, describeNoDrift, describeRepair } from "./drift";
 import { describeEnvironments } from "./environments";
 import { describeExample } from "./example";
 import { describeIngress } from "./ingress";
@@ -74,6 +74,8 @@ describe("one machine is down", describeDown);
 describe("a pull request", describePullRequest);
 
 describe("the search for drift", describeNoDrift);
+
+describe("a change by hand", describeRepair);
 
 describe("the stack", () => {
   let preview = "";

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { delivery, deliveryText, packed, stepCommand, stepInput, stepPath } from "../../render/step";
 
+const realSha256sum = execFileSync("bash", ["-c", "type -P sha256sum"], { encoding: "utf8" }).trim();
+
 /** What a step did, as those who asked for it see it. */
 export interface Outcome {
   status: number | null;
@@ -27,14 +29,13 @@ export class FakeMachine {
     this.program("hostname", "echo master-1");
     this.program("cloud-init", "exit 0");
     // A step's name holds the hash of its text, in which paths, and what a test changes, are others here.
-    this.program("sha256sum", `basename "$1" .new | sed 's/.*-//'`);
+    this.program("sha256sum", `if (($#)); then basename "$1" .new | sed 's/.*-//'; else exec ${realSha256sum}; fi`);
     mkdirSync(join(this.folder, "run", "lock"), { recursive: true });
   }
 
   /** Lets the machine compare hashes as a real one does: of texts with the paths of a real one. */
   compareHashes(): void {
-    const real = execFileSync("bash", ["-c", "type -P sha256sum"], { encoding: "utf8" }).trim();
-    this.program("sha256sum", `sed 's#${this.folder}/#/#g' "$1" | ${real}`);
+    this.program("sha256sum", `cat "$@" | sed 's#${this.folder}/#/#g' | ${realSha256sum}`);
   }
 
   /** A program on the machine's PATH, in bash. */
@@ -70,7 +71,7 @@ export class FakeMachine {
   /** Runs a command line as sshd would. */
   async shell(command: string, stdin: string): Promise<Outcome> {
     const child = spawn("bash", ["-c", this.here(command)], {
-      env: { ...process.env, PATH: `${this.bin}:${process.env.PATH ?? ""}` },
+      env: { ...process.env, SUDO_USER: "k8s", PATH: `${this.bin}:${process.env.PATH ?? ""}` },
     });
     child.stdin.on("error", () => undefined).end(this.here(stdin));
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);

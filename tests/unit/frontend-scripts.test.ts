@@ -19,7 +19,10 @@ afterEach(() => {
 const file = (path: string) => join(machine.folder, path);
 const read = (path: string) => (existsSync(file(path)) ? readFileSync(file(path), "utf8").trim() : "");
 /** What units were told. */
-const told = () => read("units").split("\n");
+const told = () =>
+  read("units")
+    .split("\n")
+    .filter((line) => !line.startsWith("is-"));
 
 describe("the step that configures HAProxy", () => {
   const before = "answers nothing";
@@ -145,12 +148,7 @@ describe("the step that shares the virtual address", () => {
     });
     expect(read("etc/keepalived/keepalived.conf")).toBe("interface ens192");
     expect(read(unit)).toBe("dev ens192");
-    expect(told()).toEqual([
-      "daemon-reload",
-      "enable --quiet keepalived",
-      "is-active --quiet keepalived",
-      "restart --no-block keepalived",
-    ]);
+    expect(told()).toEqual(["daemon-reload", "enable --quiet keepalived", "restart --no-block keepalived"]);
   });
 
   test("reloads a keepalived that runs, so that the address stays where it is", async () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { execFileSync, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { steps } from "../../components/machine/steps";
 import {
@@ -151,6 +151,13 @@ describe("waiting", () => {
 describe("what a machine takes in", () => {
   test.each(Object.entries(steps))("the steps of a %s, each whole", async (_, scripts) => {
     machine.compareHashes();
+    const login = join(machine.folder, "home", ".ssh", "authorized_keys");
+    const sshd = join(machine.folder, "etc", "ssh", "sshd_config");
+    for (const file of [login, sshd]) {
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, "");
+    }
+    machine.program("getent", `echo "$2:x:1000:1000::${machine.folder}/home:/bin/bash"`);
     await expect(machine.receive([...scripts])).resolves.toEqual({ status: 0, stdout: "", stderr: "" });
     const folder = join(machine.folder, "usr", "local", "lib", "esxi-k8s");
     const libraries = scripts.flatMap((script) => stepFile(script).libraries);
