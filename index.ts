@@ -61,7 +61,7 @@ export = async () => {
   const storage = new Storage("storage", { api, config: config.storage, dependsOn: workersReady });
 
   // Issues the certificates of Consul and Traefik.
-  const authority = new Authority("authority");
+  const authority = new Authority("authority", { past, ...config.certificates });
 
   // The store in which people edit routes.
   const consul = config.consul.enabled
@@ -102,6 +102,7 @@ export = async () => {
     demoHosts: config.demo ? ownHosts(config).demo : {},
     kubeconfig: controlPlane.kubeconfig,
     certificateAuthority: authority.certificate,
+    certificatesEnd: { ...controlPlane.certificatesEnd, ...authority.ends },
     consulUrl: ingress?.consulUrl,
     consulToken: consul?.editorToken,
     consulBootstrapToken: consul?.bootstrapToken,

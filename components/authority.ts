@@ -1,12 +1,21 @@
 import { X509Certificate } from "node:crypto";
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import type { Past } from "../config/past";
+import { endsWithin, renewal, warningDays } from "../config/renewal";
 
 /** A certificate and its key, both in PEM. */
 export interface IssuedCertificate {
   certificate: pulumi.Output<string>;
   /** Secret. */
   key: pulumi.Output<string>;
+}
+
+export interface AuthorityArgs {
+  /** What the stack holds already. */
+  past: Past;
+  /** Days before its end from which a certificate is issued anew. */
+  renewBeforeDays: number;
 }
 
 /** What a certificate is issued for. */
@@ -18,8 +27,6 @@ export interface Subject {
   days: number;
 }
 
-const warningDays = 30;
-
 /**
  * The stack's own certificate authority. It lives in the state, not on a machine: a cluster that is built anew has certificates
  * that browsers who trust the authority know already.
@@ -27,27 +34,43 @@ const warningDays = 30;
 export class Authority extends pulumi.ComponentResource {
   /** Certificate of the authority in PEM, for everyone who is to trust what it issued. */
   readonly certificate: pulumi.Output<string>;
+  /** When each that it issued ends, in ISO 8601, by name. */
+  readonly ends: Record<string, pulumi.Output<string>> = {};
   private readonly own: IssuedCertificate;
+  private readonly args: AuthorityArgs;
 
-  constructor(name: string, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: AuthorityArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:Authority", name, {}, opts);
+    this.args = args;
     const commonName = `${pulumi.getProject()} ${pulumi.getStack()}`;
-    this.own = issue(`${name}-certificate`, { commonName, days: 3650 }, this);
+    // Whoever trusts it would have to be told of another one: it is made anew when somebody asks for that.
+    this.own = issue(`${name}-certificate`, { commonName, days: 3650 }, [], this);
+    this.watch(`${name}-certificate`, this.own.certificate, this);
     this.certificate = this.own.certificate;
     this.registerOutputs({ certificate: this.certificate });
   }
 
-  /** Issues a certificate for servers, anew when the subject changes. It also serves as a client's. */
+  /** Issues a certificate for servers, anew when the subject changes or its end is near. It also serves as a client's. */
   issue(name: string, subject: Subject, parent: pulumi.Resource): IssuedCertificate {
-    const issued = issue(name, { ...subject, issuer: this.own }, parent);
-    issued.certificate.apply((certificate) => {
-      warnBeforeEnd(name, certificate, parent);
-    });
+    const { past, renewBeforeDays } = this.args;
+    const due = renewal(past.certificates.get(name), renewBeforeDays);
+    const issued = issue(name, { ...subject, issuer: this.own }, due === "" ? [] : [due], parent);
+    this.watch(name, issued.certificate, parent);
     return issued;
+  }
+
+  private watch(name: string, certificate: pulumi.Output<string>, parent: pulumi.Resource): void {
+    this.ends[name] = certificate.apply((pem) => new Date(new X509Certificate(pem).validTo).toISOString());
+    this.ends[name].apply((until) => {
+      if (endsWithin(warningDays, until)) {
+        const advice = `issue another with: pulumi up --target-replace '**::${name}' --target-dependents`;
+        void pulumi.log.warn(`the certificate ${name} is valid until ${until}; ${advice}`, parent);
+      }
+    });
   }
 }
 
-function issue(name: string, request: pulumi.Inputs, parent: pulumi.Resource): IssuedCertificate {
+function issue(name: string, request: pulumi.Inputs, triggers: string[], parent: pulumi.Resource): IssuedCertificate {
   const command = new local.Command(
     name,
     {
@@ -55,6 +78,7 @@ function issue(name: string, request: pulumi.Inputs, parent: pulumi.Resource): I
       stdin: pulumi.jsonStringify(request),
       addPreviousOutputInEnv: false,
       logging: local.Logging.None,
+      ...(triggers.length > 0 && { triggers }),
     },
     {
       parent,
@@ -65,14 +89,4 @@ function issue(name: string, request: pulumi.Inputs, parent: pulumi.Resource): I
   );
   const issued = command.stdout.apply((text) => JSON.parse(text) as { certificate: string; key: string });
   return { certificate: pulumi.unsecret(issued.certificate), key: pulumi.secret(issued.key) };
-}
-
-/** Nothing else would say it before browsers and servers do. */
-function warnBeforeEnd(name: string, pem: string, parent: pulumi.Resource): void {
-  const { validTo } = new X509Certificate(pem);
-  const days = Math.floor((Date.parse(validTo) - Date.now()) / (24 * 60 * 60 * 1000));
-  if (days < warningDays) {
-    const advice = `issue another with: pulumi up --target-replace '**::${name}' --target-dependents`;
-    void pulumi.log.warn(`the certificate ${name} is valid until ${validTo}; ${advice}`, parent);
-  }
 }

@@ -3,14 +3,15 @@ import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import * as k8s from "@pulumi/kubernetes";
 import type { LoadedConfig } from "../config";
-import type { Marks, Past } from "../config/past";
+import { recorded, type Marks, type Past } from "../config/past";
+import { endsWithin, renewal, warningDays } from "../config/renewal";
 import { foundingConfig } from "../render/founding";
 import type { EsxiCluster } from "./esxi-cluster";
 import { ClusterApi } from "./in-cluster/cluster-api";
 import { Flannel } from "./in-cluster/flannel";
 import type { HaproxyFrontend } from "./haproxy-frontend";
 import type { Machine } from "./machine/machine";
-import { leaving, Nodes, words } from "./machine/nodes";
+import { leaving, Nodes, words, type Member } from "./machine/nodes";
 import type { Reach, Step, StepOptions } from "./machine/shell";
 
 export interface K8sControlPlaneArgs {
@@ -29,6 +30,8 @@ export interface K8sControlPlaneArgs {
 export class K8sControlPlane extends pulumi.ComponentResource {
   /** URL of the API behind the frontend. */
   readonly apiUrl: string;
+  /** When the first certificate of each master ends, in ISO 8601, by the master's name. */
+  readonly certificatesEnd: Record<string, pulumi.Output<string>> = {};
   /** Administrator's kubeconfig, secret. */
   readonly kubeconfig: pulumi.Output<string>;
   /** For everything inside the cluster. */
@@ -78,10 +81,11 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     this.machines = members.map(({ machine }) => machine);
     this.memberships = members.map(({ membership }) => membership);
 
+    const renewals = this.renewCertificates(members, args);
     this.kubeconfig = this.run(
       `${name}-kubeconfig`,
-      { script: "read-kubeconfig", secretOutput: true },
-      { parent: this },
+      { script: "read-kubeconfig", secretOutput: true, ...(renewals.asked && { again: renewals.asked }) },
+      { parent: this, dependsOn: renewals.due },
     ).stdout;
     this.api = new ClusterApi(name, this.kubeconfig, cluster, { parent: this });
     this.podNetwork = new Flannel(
@@ -112,6 +116,44 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     }
 
     this.registerOutputs({ apiUrl: this.apiUrl, kubeconfig: this.kubeconfig });
+  }
+
+  /**
+   * Keeps the certificates that kubeadm makes on masters in force: those that are due are renewed on one master after the other, whose API
+   * server and etcd start again.
+   * @returns what asked for it, last or now, and the steps that this run waits for
+   */
+  private renewCertificates(
+    members: Member[],
+    { config, past }: K8sControlPlaneArgs,
+  ): { asked: string; due: remote.Command[] } {
+    const asked: string[] = [];
+    const due: remote.Command[] = [];
+    for (const { machine, membership } of members) {
+      const name = `${machine.machineName}${recorded.renewal}`;
+      const known = past.certificates.get(name);
+      const end = renewal(known, config.certificates.renewBeforeDays);
+      const step = machine.run(
+        name,
+        { script: "renew-certificates", parameters: { DUE: end }, timeoutSeconds: 600 },
+        { parent: machine, dependsOn: [membership, ...due] },
+      );
+      asked.push(end);
+      if (known !== undefined && end !== known.due) {
+        due.push(step);
+      }
+      const until = step.stdout.apply((printed) => /^UNTIL=(\S+)$/m.exec(printed)?.[1] ?? "");
+      this.certificatesEnd[machine.machineName] = until;
+      until.apply((when) => {
+        if (endsWithin(warningDays, when)) {
+          void pulumi.log.warn(
+            `certificates of ${machine.machineName} are valid until ${when}: run pulumi up to renew them`,
+            this,
+          );
+        }
+      });
+    }
+    return { asked: asked.sort().at(-1) ?? "", due };
   }
 
   /** Makes the cluster, once in its life: nothing that changes later, and no machine that is made anew, runs this again. */

@@ -1,3 +1,5 @@
+import type { PastCertificate } from "./renewal";
+
 /** A machine that the stack has made, as it was when it was last changed. */
 export interface PastMachine {
   address: string;
@@ -44,6 +46,8 @@ export interface Past {
   members: ReadonlySet<string>;
   /** What nodes of machines that exist were labelled with, by their names. */
   marks: ReadonlyMap<string, Marks>;
+  /** Certificates by the names of the resources that issue or renew them. */
+  certificates: ReadonlyMap<string, PastCertificate>;
   /** How the cluster was founded: kubeadm's configuration, and the UUID of the machine on which that was. */
   founded?: { machine: unknown; config: string };
 }
@@ -54,6 +58,7 @@ export const nothingYet: Past = {
   masters: new Set(),
   members: new Set(),
   marks: new Map(),
+  certificates: new Map(),
 };
 
 /** A resource in a state. */
@@ -70,6 +75,7 @@ export const recorded = {
   founding: "-founded",
   join: "-join",
   labels: "-labels",
+  renewal: "-certificates",
 } as const;
 
 /**
@@ -82,6 +88,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   const joined = new Set<unknown>();
   const ofMasters: string[] = [];
   const marks = new Map<string, Marks>();
+  const certificates = new Map<string, PastCertificate>();
   // A machine that was lost has left its component behind: its virtual machine tells.
   const virtualMachines = new Map<string, string>();
   let founded: Past["founded"];
@@ -110,6 +117,19 @@ export function readPast(resources: Record<string, StateRecord>): Past {
       const [machine] = outputs.triggers as [string];
       joined.add(machine);
     }
+    if (type === "command:remote:Command" && name.endsWith(recorded.renewal)) {
+      remember(
+        certificates,
+        name,
+        /^UNTIL=(\S+)$/m.exec(String(outputs.stdout))?.[1],
+        / DUE='?([^\s']*)/.exec(String(outputs.create))?.[1],
+      );
+    }
+    // What they issue is a secret, and when it ends is none.
+    if (type === "command:local:Command" && typeof outputs.stderr === "string") {
+      const [due] = (outputs.triggers ?? []) as string[];
+      remember(certificates, name, /^valid until (\S+)$/m.exec(outputs.stderr)?.[1], due);
+    }
     if (type === "command:remote:Command" && name.endsWith(recorded.labels)) {
       const [texts, machine] = outputs.triggers as [Marks, string];
       const node = name.slice(0, -recorded.labels.length);
@@ -119,7 +139,13 @@ export function readPast(resources: Record<string, StateRecord>): Past {
     }
   }
   const members = new Set(ofMasters.filter((name) => joined.has(virtualMachines.get(name))));
-  return { machines, virtualMachines, masters, members, marks, founded };
+  return { machines, virtualMachines, masters, members, marks, certificates, founded };
+}
+
+function remember(all: Map<string, PastCertificate>, name: string, until?: string, due = ""): void {
+  if (until !== undefined) {
+    all.set(name, { until, due });
+  }
 }
 
 function nameOf(urn: string): string {

@@ -270,6 +270,15 @@ export const stackConfig = z.strictObject({
     .default({}),
 
   /** The default StorageClass. */
+  certificates: z
+    .strictObject({
+      /**
+       * Days before their end from which `pulumi up` renews certificates: those of kubeadm, which it issues for a year, and the
+       * project's own. From 365 on, every run renews those of kubeadm. Default 90.
+       */
+      renewBeforeDays: z.int().min(1).max(365).default(90),
+    })
+    .prefault({}),
   storage: z
     .strictObject(
       {

@@ -1,11 +1,12 @@
 // Issues an X.509 certificate with a new key. Reads a request as JSON from standard input:
 //   { commonName, days, dnsNames?, ipAddresses?, issuer?: { certificate, key } }   without an issuer it is an authority
-// and prints { certificate, key }, both in PEM. A resource of the stack runs it once and keeps what it printed as a secret.
+// and prints { certificate, key }, both in PEM, and `valid until` with its end, in ISO 8601, to standard error. A resource of the stack runs it
+// once and keeps what it printed, the former as a secret.
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import { text } from "node:stream/consumers";
 import { webcrypto } from "node:crypto";
-import { stdin, stdout } from "node:process";
+import { stderr, stdin, stdout } from "node:process";
 
 x509.cryptoProvider.set(webcrypto);
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -47,6 +48,7 @@ const certificate = await x509.X509CertificateGenerator.create({
 });
 
 const key = x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey), "PRIVATE KEY");
+stderr.write(`valid until ${certificate.notAfter.toISOString()}\n`);
 stdout.write(JSON.stringify({ certificate: `${certificate.toString("pem")}\n`, key: `${key}\n` }));
 
 function importKey(pem) {

@@ -8,6 +8,7 @@ export const steps = {
     "prepare-node",
     "admit",
     "allow-joins",
+    "renew-certificates",
     "init-control-plane",
     "join-node",
     "check-change",

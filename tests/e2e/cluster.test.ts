@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describeCertificates } from "./certificates";
 import { describeCluster } from "./cluster";
 import { describeConsul } from "./consul";
 import { describeCreation, printed, processes } from "./creation";
@@ -76,6 +77,8 @@ describe("a pull request", describePullRequest);
 describe("the search for drift", describeNoDrift);
 
 describe("a change by hand", describeRepair);
+
+describe("certificates", describeCertificates);
 
 describe("the stack", () => {
   let preview = "";

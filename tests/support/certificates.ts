@@ -42,6 +42,7 @@ export function issueByProgram(request: IssueRequest): Issued {
     cwd: join(__dirname, "..", ".."),
     input: JSON.stringify(request),
     encoding: "utf8",
+    stdio: "pipe",
   });
   return JSON.parse(output) as Issued;
 }

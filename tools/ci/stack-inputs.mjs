@@ -86,7 +86,9 @@ function configuration() {
   const [ingress, ingressKey] = [`${project}:ingress`, `${project}:ingressCertificateKey`];
   if (secrets.includes(ingressKey) && values[ingress]?.certificate) {
     const input = JSON.stringify({ commonName: "stands in", days: 2 });
-    const { certificate, key } = JSON.parse(execFileSync(execPath, ["pki/issue.mjs"], { input, encoding: "utf8" }));
+    const { certificate, key } = JSON.parse(
+      execFileSync(execPath, ["pki/issue.mjs"], { input, encoding: "utf8", stdio: "pipe" }),
+    );
     values[ingress] = { ...values[ingress], certificate };
     values[ingressKey] = key;
   }

@@ -585,7 +585,7 @@ describe("the end of a certificate", () => {
   });
 
   test.each([
-    { days: 29, warned: ["consul-certificate", "ingress-certificate"] },
+    { days: 29, warned: ["authority-certificate", "consul-certificate", "ingress-certificate"] },
     { days: 31, warned: [] },
   ])("is announced a month before: $days days", async ({ days, warned }) => {
     const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();

@@ -372,3 +372,74 @@ describe("what a stack that exists cannot become", () => {
     await (await refused(change)).toThrow(new RegExp(`${path}: got .*, expected what the cluster was founded with`));
   });
 });
+
+describe("certificates", () => {
+  /** A state in which some certificates end so many days from now. */
+  async function ending(
+    days: Record<string, number>,
+  ): Promise<{ state: Record<string, StateRecord>; end: (name: string) => string }> {
+    const now = Date.now();
+    const end = (name: string) => new Date(now + (days[name] ?? 365) * 24 * 60 * 60 * 1000).toISOString();
+    const state = stateOf(await runProgram(sim, { stack: "sim" }));
+    for (const [urn, record] of Object.entries(state)) {
+      const name = urn.slice(urn.lastIndexOf("::") + 2);
+      if (name.endsWith("-certificates")) {
+        record.outputs = { ...record.outputs, stdout: `UNTIL=${end(name)}\n` };
+      }
+      if (record.type === "command:local:Command") {
+        record.outputs = { ...record.outputs, stderr: `valid until ${end(name)}\n` };
+      }
+    }
+    return { state, end };
+  }
+  const dueOf = (recording: Recording) =>
+    recording
+      .masters()
+      .map((master) => readStep(recording.command(`${master}-certificates`)).parameters.DUE?.replaceAll("'", ""));
+
+  test("are left alone while nothing is due", async () => {
+    const { state } = await ending({ "master-1-certificates": 91, "ingress-certificate": 91 });
+    const recording = await runProgram(sim, { stack: "sim", state });
+    expect(dueOf(recording)).toEqual(["", "", ""]);
+    expect(recording.get("local:Command", "ingress-certificate").inputs.triggers).toBeUndefined();
+    expect(recording.directSteps(recording.command("control-plane-kubeconfig"))).not.toContain("master-1-certificates");
+  });
+
+  test("of masters are renewed on one after the other, and then in the kubeconfig", async () => {
+    const { state, end } = await ending({
+      "master-1-certificates": 89,
+      "master-2-certificates": 91,
+      "master-3-certificates": 89,
+    });
+    const recording = await runProgram(sim, { stack: "sim", state });
+    const asked = [end("master-1-certificates"), "", end("master-3-certificates")];
+    expect(dueOf(recording)).toEqual(asked);
+    expect(recording.directSteps(recording.command("master-3-certificates"))).toContain("master-1-certificates");
+    const kubeconfig = recording.command("control-plane-kubeconfig");
+    expect(recording.directSteps(kubeconfig)).toEqual(
+      expect.arrayContaining(["master-1-certificates", "master-3-certificates"]),
+    );
+    expect(kubeconfig.inputs.triggers).toEqual([end("master-3-certificates")]);
+
+    // What was asked for once is not asked for again, and nobody waits for it.
+    const stdout = `UNTIL=${new Date(Date.now() + 365 * 86_400_000).toISOString()}\n`;
+    const renewed = recording.masters().map((master) => recording.command(`${master}-certificates`));
+    const later = { ...state };
+    for (const { urn, type, inputs } of renewed) {
+      later[urn] = { type, outputs: { ...inputs, stdout } };
+    }
+    const again = await runProgram(sim, { stack: "sim", state: later });
+    expect(dueOf(again)).toEqual(asked);
+    expect(again.directSteps(again.command("master-3-certificates"))).not.toContain("master-1-certificates");
+    expect(again.command("control-plane-kubeconfig").inputs.triggers).toEqual(kubeconfig.inputs.triggers);
+  });
+
+  test("of the project's own authority are issued anew, once; the authority itself is not", async () => {
+    const { state, end } = await ending({ "ingress-certificate": 89, "authority-certificate": 89 });
+    const recording = await runProgram(sim, { stack: "sim", state });
+    const triggers = (name: string) => recording.get("local:Command", name).inputs.triggers;
+    expect(triggers("ingress-certificate")).toEqual([end("ingress-certificate")]);
+    expect(triggers("consul-certificate")).toBeUndefined();
+    expect(triggers("authority-certificate")).toBeUndefined();
+  });
+});

@@ -1,6 +1,7 @@
+import { X509Certificate } from "node:crypto";
 import { expect, test } from "vitest";
 import { stackFile } from "../../support/configs";
-import { consulTokenOf, issuedCertificate, randomText, recordOnce } from "../../support/recorder";
+import { certificatesEnd, consulTokenOf, issuedCertificate, randomText, recordOnce } from "../../support/recorder";
 import { tokens } from "../../support/vsphere";
 
 const sim = stackFile("sim").raw;
@@ -30,7 +31,14 @@ test("a preview before anything exists knows all but what is yet to be made", ()
 
 test("the stack's outputs", async () => {
   const { kubeconfig, sshKnownHosts, sshPrivateKey, statsPassword, ...others } = recorded().exports;
-  const { certificateAuthority, consulToken, consulBootstrapToken, dashboardPassword, ...plain } = others;
+  const {
+    certificateAuthority,
+    certificatesEnd: ends,
+    consulToken,
+    consulBootstrapToken,
+    dashboardPassword,
+    ...plain
+  } = others;
   expect(Object.fromEntries(Object.entries(plain).map(([name, { value }]) => [name, value]))).toEqual({
     apiUrl: "https://10.20.0.10:6443",
     frontendAddress: "10.20.0.10",
@@ -59,6 +67,17 @@ test("the stack's outputs", async () => {
   expect(dashboardPassword?.value).toBe(randomText("ingress-dashboard-password"));
   expect(consulToken?.value).toBe(consulTokenOf("consul-editor-token"));
   expect(consulBootstrapToken?.value).toBe(consulTokenOf("consul-bootstrap-token"));
+  const own = ["authority", "consul", "ingress"].map((name) => `${name}-certificate`);
+  const validTo = own.map(async (name) => new X509Certificate((await issuedCertificate(name)).certificate).validTo);
+  const expected = (await Promise.all(validTo)).map((end, index) => [own[index], new Date(end).toISOString()]);
+  expect(ends?.value).toEqual({
+    ...Object.fromEntries(expected),
+    ...Object.fromEntries(
+      recorded()
+        .masters()
+        .map((name) => [name, certificatesEnd]),
+    ),
+  });
   expect(certificateAuthority?.value).toBe((await issuedCertificate("authority-certificate")).certificate);
   const machines = recorded().ofType("Machine");
   const lines = machines.map(({ outputs }) => `${String(outputs?.address)} ${String(outputs?.hostKey)}`);

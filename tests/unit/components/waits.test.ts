@@ -27,6 +27,7 @@ const waits: Record<string, (step: Declared, recording: Recording) => string[]> 
   "await-storage-class": () => [],
   // For what it starts itself.
   "prepare-node": () => [],
+  "renew-certificates": () => [],
   "mend-drift": () => [],
   // Likewise; for another HAProxy machine only a while, and it does without.
   "configure-haproxy": () => [],
