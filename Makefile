@@ -118,6 +118,9 @@ test-frontend: ## two HAProxy machines that share an address, likewise; results 
 test-members: ## machines come, go and are lost while `make up` is killed, 20 cases likewise in artifacts/members.jsonl; 2 of test-frontend
 	node tests/run.mjs members
 
+test-faults: ## what clients see while machines, networks, processes fail, ONLY those with such a name; a table in artifacts/faults.md
+	node tests/run.mjs faults
+
 lint: ## types, ESLint, Prettier, shellcheck, actionlint
 	node tests/run.mjs lint
 

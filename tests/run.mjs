@@ -100,6 +100,7 @@ const suites = {
   creation: () => long("creation"),
   destroy: () => long("destroy"),
   frontend: () => long("frontend"),
+  faults: () => long("faults"),
   members: () => {
     long("members", { RUNS: process.env.RUNS ?? "20" });
     long("frontend", { FROM: "1", RUNS: "2" });
