@@ -55,6 +55,8 @@ export = async () => {
   new ClusterDns("cluster-dns", {
     api,
     nodes: backends(config.controlPlane, ...schedulable(config.workers)).length,
+    kubernetes: config.kubernetes.version,
+    dependsOn: [controlPlane.upgraded],
   });
 
   // The default StorageClass.

@@ -8,8 +8,8 @@ import { Machine } from "./machine/machine";
 import { SshIdentities, sshIdentity, type SshIdentity } from "./machine/ssh-identity";
 import type { Role } from "./machine/steps";
 
-/** What the machines of a group have in common. */
-type Group = MachineSize & { generation: number };
+/** What the machines of a group have in common; `kubernetes` is the version that they are made anew for. */
+type Group = MachineSize & { generation: number; kubernetes?: string };
 
 /** The ESXi hosts below one vCenter: looks up what exists there and clones machines onto it. */
 export class EsxiCluster extends pulumi.ComponentResource {

@@ -44,13 +44,16 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   private readonly founded: remote.Command;
   private readonly memberships: pulumi.Resource[];
   private readonly podNetwork: Flannel;
-  private readonly marked: Past["marks"];
+  private readonly past: Past;
+  /** What this run brings to another Kubernetes: done when the masters have it, and what they keep for the whole cluster. */
+  readonly upgraded: remote.Command;
+  private readonly newVersion: boolean;
 
   constructor(name: string, args: K8sControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:K8sControlPlane", name, {}, opts);
     const { esxi, frontend, config } = args;
     const { kubernetes, network, controlPlane } = config;
-    this.marked = args.past.marks;
+    this.past = args.past;
     this.apiUrl = `https://${frontend.endpoint}:6443`;
 
     // Who reaches a master through the frontend cannot know which one answers, and who holds one of them holds the cluster.
@@ -58,7 +61,9 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     const { host, port } = frontend.masters;
     this.masters = { host, port, user: esxi.user, key: esxi.adminKey, hostKey: hostKey.publicKey };
     const cluster = ClusterApi.identity(name, { parent: this });
-    this.nodes = new Nodes(name, esxi, config, frontend.endpoint, this.masters, cluster, { parent: this });
+    this.nodes = new Nodes(name, esxi, config, frontend.endpoint, this.masters, cluster, args.past, {
+      parent: this,
+    });
 
     let founded: remote.Command | undefined;
     const members = this.nodes.add("master", controlPlane, {
@@ -80,6 +85,20 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     this.founded = founded;
     this.machines = members.map(({ machine }) => machine);
     this.memberships = members.map(({ membership }) => membership);
+
+    const { version, ignorePreflightErrors } = kubernetes;
+    this.newVersion = this.machines.some(({ machineName }) => this.nodes.isUpgraded(machineName));
+    this.upgraded = this.nodes.anyMaster.later(
+      `${name}-kubernetes`,
+      {
+        update: {
+          script: "finish-upgrade",
+          parameters: { VERSION: version, IGNORE: ignorePreflightErrors.join(",") },
+          timeoutSeconds: 1800,
+        },
+      },
+      { parent: this, dependsOn: this.newVersion ? this.memberships : [] },
+    );
 
     const renewals = this.renewCertificates(members, args);
     this.kubeconfig = this.run(
@@ -209,10 +228,11 @@ export class K8sControlPlane extends pulumi.ComponentResource {
       parent: opts.parent,
       atOnce: maxUnavailable,
       taints,
-      joinsAfter: () => [this.founded],
+      // No kubelet is newer than the masters.
+      joinsAfter: () => [this.founded, ...(this.newVersion ? this.memberships : [])],
       disturbedAfter: this.memberships,
       marks: {
-        changed: (node) => !isDeepStrictEqual(this.marked.get(node) ?? marks, marks),
+        changed: (node) => !isDeepStrictEqual(this.past.marks.get(node) ?? marks, marks),
         set: (machine, membership) =>
           this.run(
             `${machine.machineName}-labels`,
@@ -230,7 +250,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
       },
     });
     // Nobody waits for a node that was there before and stays as it is: it may be down.
-    const awaited = members.filter(({ machine, disturbed }) => disturbed || !this.marked.has(machine.machineName));
+    const awaited = members.filter(({ machine, disturbed }) => disturbed || !this.past.marks.has(machine.machineName));
     return { machines: members.map(({ machine }) => machine), ready: awaited.map(({ settled }) => settled) };
   }
 }

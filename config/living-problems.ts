@@ -14,6 +14,7 @@ export function livingProblems(config: StackConfig, stack: string, past: Past): 
     ...diskProblems(config, past),
     ...quorumProblems(config, past),
     ...foundingProblems(config, stack, past),
+    ...versionProblems(config, past),
   ];
 }
 
@@ -52,6 +53,55 @@ function documents(text: string): Map<string, unknown> {
 function child(value: unknown, key: string): unknown {
   return (value as Record<string, unknown> | undefined)?.[key];
 }
+
+/** Kubernetes does not go back, and takes one minor release at a time: no node is left more than one behind. */
+function versionProblems({ kubernetes }: StackConfig, { versions, masters }: Past): Problem[] {
+  const [oldest] = [...versions].sort(([, a], [, b]) => compareVersions(a, b));
+  const [newest] = [...versions].sort(([, a], [, b]) => compareVersions(b, a));
+  if (oldest === undefined || newest === undefined) {
+    return [];
+  }
+  const path = "kubernetes.version";
+  const has = ([name, version]: [string, string]) => `${kubernetes.version}, and ${name} has ${version}`;
+  if (compareVersions(kubernetes.version, newest[1]) < 0) {
+    return [
+      {
+        path,
+        got: has(newest),
+        expected: `${newest[1]} or newer, since Kubernetes does not go back to an older release`,
+      },
+    ];
+  }
+  const next = minorOf(oldest[1]) + 1;
+  if (minorOf(kubernetes.version) > next) {
+    const release = `${String(kubernetes.version.split(".")[0])}.${String(next)}`;
+    return [
+      {
+        path,
+        got: has(oldest),
+        expected: `a release of ${release} first, since Kubernetes takes one minor release at a time`,
+      },
+    ];
+  }
+  const [only, ...others] = masters;
+  const version = versions.get(only ?? "");
+  return kubernetes.install === "preinstalled" &&
+    others.length === 0 &&
+    version !== undefined &&
+    version !== kubernetes.version
+    ? [
+        {
+          path,
+          got: `${kubernetes.version}, and ${String(only)}, the only master, has ${version}`,
+          expected:
+            "more masters first, or kubernetes.install: packages: a template brings another release to new machines alone, and the only master cannot be made anew",
+        },
+      ]
+    : [];
+}
+
+const minorOf = (version: string) => Number(version.split(".")[1]);
+const compareVersions = (a: string, b: string) => a.localeCompare(b, "en", { numeric: true });
 
 /** Whoever is to be a master has to be admitted by one. */
 function lostProblems({ founded, members }: Past): Problem[] {

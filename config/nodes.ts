@@ -1,4 +1,4 @@
-import type { PastMachine } from "./past";
+import { foundedVersion, type Past, type PastMachine } from "./past";
 import type { MachineSize, NodeConfig, StackConfig, Taint } from "./schema";
 
 /** A group of machines as the configuration writes it. */
@@ -40,6 +40,17 @@ export function placedNodes({
 export const placeOf = (host: StackConfig["hosts"][string] | undefined) =>
   host === undefined ? "" : `${host.name}, ${host.datastore}`;
 
+/**
+ * The Kubernetes that nodes are made anew for, because they have it from their template. None as long as it is the one that the cluster was
+ * founded with, and none where packages bring another one to machines that stay.
+ */
+export function templateKubernetes({ kubernetes }: Pick<StackConfig, "kubernetes">, past: Past): string | undefined {
+  const founded = foundedVersion(past);
+  return kubernetes.install === "preinstalled" && founded !== undefined && founded !== kubernetes.version
+    ? kubernetes.version
+    : undefined;
+}
+
 /** What a machine has of CPUs and memory, as steps show it: another size is a reason to run them. */
 export const sizeOf = ({ cpus, memoryMiB }: Pick<MachineSize, "cpus" | "memoryMiB">) =>
   `${String(cpus)}x${String(memoryMiB)}`;
@@ -52,11 +63,11 @@ export const generationOf = (node: NodeConfig, group: { generation: number }) =>
 export function wantedMachine(
   hosts: StackConfig["hosts"],
   node: NodeConfig,
-  group: MachineSize & { generation: number },
+  group: MachineSize & { generation: number; kubernetes?: string },
 ): PastMachine {
-  const { cpus, memoryMiB, diskGiB } = group;
-  const place = placeOf(hosts[node.host]);
-  return { place, address: node.address, cpus, memoryMiB, diskGiB, generation: generationOf(node, group) };
+  const { cpus, memoryMiB, diskGiB, kubernetes } = group;
+  const made = [generationOf(node, group), ...(kubernetes ? [`Kubernetes ${kubernetes}`] : [])].join(", ");
+  return { place: placeOf(hosts[node.host]), address: node.address, cpus, memoryMiB, diskGiB, generation: made };
 }
 
 /** Machines in the order of their names (master-2 before master-10), so that a YAML file's order decides nothing. */

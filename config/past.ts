@@ -8,12 +8,12 @@ export interface PastMachine {
   cpus: number;
   memoryMiB: number;
   diskGiB: number;
-  /** Those of the group and of the machine, such as `2.1`. */
+  /** Those of the group and of the machine, such as `2.1`; with the Kubernetes for whose template a node was made anew. */
   generation: string;
 }
 
-/** What a run does to a machine that exists. It is away for a while when it is restarted or replaced. */
-export type Disturbance = "restarted" | "replaced" | "grown" | "relabelled";
+/** What a run does to a machine that exists. It is away for a while when it is restarted, replaced or upgraded. */
+export type Disturbance = "restarted" | "replaced" | "upgraded" | "grown" | "relabelled";
 
 /** What is to be done to a machine so that it is what is wanted. Nothing to one that is not there. */
 export function disturbance(made: PastMachine | undefined, wanted: PastMachine): Disturbance | undefined {
@@ -48,6 +48,8 @@ export interface Past {
   marks: ReadonlyMap<string, Marks>;
   /** Certificates by the names of the resources that issue or renew them. */
   certificates: ReadonlyMap<string, PastCertificate>;
+  /** Versions of Kubernetes, without v, of the nodes that have joined, by their names. */
+  versions: ReadonlyMap<string, string>;
   /** How the cluster was founded: kubeadm's configuration, and the UUID of the machine on which that was. */
   founded?: { machine: unknown; config: string };
 }
@@ -59,6 +61,7 @@ export const nothingYet: Past = {
   members: new Set(),
   marks: new Map(),
   certificates: new Map(),
+  versions: new Map(),
 };
 
 /** A resource in a state. */
@@ -74,6 +77,7 @@ export const recorded = {
   controlPlane: "esxi-k8s:index:K8sControlPlane",
   founding: "-founded",
   join: "-join",
+  prepare: "-prepare",
   labels: "-labels",
   renewal: "-certificates",
 } as const;
@@ -89,6 +93,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   const ofMasters: string[] = [];
   const marks = new Map<string, Marks>();
   const certificates = new Map<string, PastCertificate>();
+  const prepared = new Map<string, string>();
   // A machine that was lost has left its component behind: its virtual machine tells.
   const virtualMachines = new Map<string, string>();
   let founded: Past["founded"];
@@ -130,6 +135,14 @@ export function readPast(resources: Record<string, StateRecord>): Past {
       const [due] = (outputs.triggers ?? []) as string[];
       remember(certificates, name, /^valid until (\S+)$/m.exec(outputs.stderr)?.[1], due);
     }
+    if (type === "command:remote:Command" && name.endsWith(recorded.prepare)) {
+      const [machine] = outputs.triggers as [string];
+      const node = name.slice(0, -recorded.prepare.length);
+      const version = / VERSION=(\S+)/.exec(String(outputs.create))?.[1];
+      if (virtualMachines.get(node) === machine && version !== undefined) {
+        prepared.set(node, version);
+      }
+    }
     if (type === "command:remote:Command" && name.endsWith(recorded.labels)) {
       const [texts, machine] = outputs.triggers as [Marks, string];
       const node = name.slice(0, -recorded.labels.length);
@@ -139,7 +152,13 @@ export function readPast(resources: Record<string, StateRecord>): Past {
     }
   }
   const members = new Set(ofMasters.filter((name) => joined.has(virtualMachines.get(name))));
-  return { machines, virtualMachines, masters, members, marks, certificates, founded };
+  const versions = new Map([...prepared].filter(([name]) => joined.has(virtualMachines.get(name))));
+  return { machines, virtualMachines, masters, members, marks, versions, certificates, founded };
+}
+
+/** The version with which a cluster was founded, without v. */
+export function foundedVersion({ founded }: Past): string | undefined {
+  return /^kubernetesVersion: v(.*)$/m.exec(founded?.config ?? "")?.[1];
 }
 
 function remember(all: Map<string, PastCertificate>, name: string, until?: string, due = ""): void {

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # shellcheck source-path=SCRIPTDIR
 # Runs on a master as the forced command of a join key: prints the credentials for one join.
-# Arguments: the role (master | worker) that the key stands for, and in one text the joining node's name and address.
+# Arguments: the role (master | worker) that the key stands for, and in one text the joining node's name, address and kubeadm's version.
 # Prints lines `token=`, `ca_hash=` and, for masters, `certificate_key=`.
 set -euo pipefail
 source etcd.sh
 
 role=$1
-read -r name address <<<"$2"
-[[ $name =~ ^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$ && $address =~ ^[0-9.]+$ ]] || {
-  echo "a joining node has to give its name and address" >&2
+read -r name address version <<<"$2"
+[[ $name =~ ^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$ && $address =~ ^[0-9.]+$ && $version =~ ^v[0-9.]+$ ]] || {
+  echo "a joining node has to give its name, its address and its version" >&2
   exit 2
 }
 export KUBECONFIG=/etc/kubernetes/admin.conf
@@ -40,9 +40,15 @@ if [ "$role" = master ]; then
   # Of the authority's key, which whoever joins as a master gets anyway: masters that join at the same time, admitted by different
   # ones, read certificates that were uploaded under one key.
   certificate_key=$({ echo 'esxi-k8s certificate key' && cat /etc/kubernetes/pki/ca.key; } | sha256sum | cut -d' ' -f1)
-  # With the cluster's own configuration, or kubeadm asks the internet for the newest version.
   config=$(mktemp -p /run)
   trap 'rm -f "$config"' EXIT
+  # A master that is made anew for another Kubernetes brings it: kubeadm runs there what the cluster's configuration names.
+  kubectl -n kube-system get configmap kubeadm-config -o yaml >"$config"
+  known=$(sed -nE 's/^ *kubernetesVersion: (v[0-9.]+)$/\1/p' "$config")
+  if [ "$known" != "$version" ] && [ "$(printf '%s\n' "$known" "$version" | sort -V | tail -n 1)" = "$version" ]; then
+    sed -E "s/^( *kubernetesVersion: ).*/\1$version/" "$config" | kubectl replace -f - >&2
+  fi
+  # With the cluster's own configuration, or kubeadm asks the internet for the newest version.
   {
     printf '%s\n' 'apiVersion: kubeadm.k8s.io/v1beta4' 'kind: InitConfiguration' "certificateKey: $certificate_key" '---'
     kubectl -n kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}'

@@ -1,9 +1,10 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
 # Calls of etcd on a master. Not by kubectl exec: the API server may not trust the kubelets' serving certificates yet, or ever.
 source crictl.sh
+in_etcd() { crictl exec "$(container_id etcd)" "$@"; }
+etcdutl() { in_etcd etcdutl "$@"; }
 etcdctl() {
-  crictl exec "$(container_id etcd)" etcdctl \
-    --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt \
+  in_etcd etcdctl --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt \
     --key /etc/kubernetes/pki/etcd/server.key "$@"
 }
 

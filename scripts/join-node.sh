@@ -37,7 +37,7 @@ ask_for_admission() {
   local status=0
   ssh -n -i "$work/key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=5 -o ServerAliveInterval=10 -o ServerAliveCountMax=3 \
     -o LogLevel=ERROR -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$work/known_hosts" \
-    "$MASTERS" "$NODE $ADDRESS" >"$work/admission" || status=$?
+    "$MASTERS" "$NODE $ADDRESS $(kubeadm version --output short)" >"$work/admission" || status=$?
   # What ssh itself says: nobody was reached.
   if [ "$status" -ne 255 ]; then
     answered=$SECONDS
@@ -61,11 +61,5 @@ if [ "$ROLE" = master ]; then
   report "MEMBER=$member"
 fi
 
-keep file /var/lib/kubelet/config.yaml kubelet
-keep file /var/lib/kubelet/kubeadm-flags.env kubelet
-keep folder /etc/kubernetes/manifests
-for file in /etc/kubernetes/manifests/*; do
-  [ ! -e "$file" ] || keep file "$file"
-done
-keep unit kubelet
+keep_kubeadm
 all_kept

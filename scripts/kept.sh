@@ -38,6 +38,18 @@ keep() {
   [ "$1" != file ] || install -D -m 0600 "$2" "$kept/files.new$2"
 }
 
+# keep_kubeadm: what kubeadm has set on a node.
+keep_kubeadm() {
+  local file
+  keep file /var/lib/kubelet/config.yaml kubelet
+  keep file /var/lib/kubelet/kubeadm-flags.env kubelet
+  keep folder /etc/kubernetes/manifests
+  for file in /etc/kubernetes/manifests/*; do
+    [ ! -e "$file" ] || keep file "$file"
+  done
+  keep unit kubelet
+}
+
 # all_kept: the step's end. What it remembered before, and what others did of the same things, is forgotten.
 all_kept() {
   local ran

@@ -1,6 +1,7 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
-# Makes a machine ready for kubeadm: kernel settings, packages, container runtime, images.
-# Parameters: VERSION (without v), PACKAGES (as apt-get names them; none for a template that holds them),
+# Makes a machine ready for kubeadm: kernel settings, packages, container runtime, images. A node of another version is upgraded.
+# Parameters: VERSION (without v), IGNORE (checks of kubeadm to skip in an upgrade, with commas),
+#   PACKAGES (as apt-get names them; none for a template that holds them),
 #   PULL (master | worker | none: whose images of kubeadm), IMAGES (further ones to pull)
 # Text: FILES (of package sources and containerd)
 source prelude.sh
@@ -8,6 +9,8 @@ source files.sh
 source packages.sh
 source images.sh
 source kept.sh
+source api.sh
+source upgrade.sh
 alone_on_node
 
 swapoff --all
@@ -27,9 +30,14 @@ done
 sysctl --quiet --load /etc/sysctl.d/90-kubernetes.conf
 
 kubeadm_version() { kubeadm version -o short 2>/dev/null || true; }
-found=$(kubeadm_version)
-if [ "$found" != "v$VERSION" ] && [ -e /etc/kubernetes/kubelet.conf ]; then
-  echo "$NODE runs Kubernetes $found, and this program cannot upgrade a living node yet: put kubernetes.version back to ${found#v}"
+# The kubelet is the last that an upgrade brings; one that was torn begins anew.
+upgrades=''
+if [ -e /etc/kubernetes/kubelet.conf ]; then
+  running=$(kubelet --version)
+  [ "${running#* v}" = "$VERSION" ] && [ ! -e "$state/upgrade.begun" ] || upgrades=yes
+fi
+if [ -n "$upgrades" ] && [ -z "$PACKAGES" ]; then
+  echo "$NODE has Kubernetes ${running#* v} from its template, and the configuration asks for $VERSION: put kubernetes.version back, or make this machine anew, by another generation, from a template that holds it"
   exit 1
 fi
 
@@ -42,10 +50,17 @@ put_files "$staged"
 
 # shellcheck disable=SC2153 # a parameter
 read -ra packages <<<"$PACKAGES"
-if ((${#packages[@]})); then
-  install_packages "${packages[@]}"
+install() {
+  install_packages "$@"
   # An unattended upgrade of the kubelet past its control plane is unsupported.
   apt-mark hold kubeadm kubelet kubectl
+}
+if [ -n "$upgrades" ]; then
+  touch "$state/upgrade.begun"
+  mapfile -t early < <(printf '%s\n' "${packages[@]}" | grep -vE '^(kubelet|kubectl)=')
+  install "${early[@]}"
+elif ((${#packages[@]})); then
+  install "${packages[@]}"
 fi
 found=$(kubeadm_version)
 if [ -z "$found" ]; then
@@ -82,6 +97,14 @@ if [ "$PULL" != none ]; then
   read -ra further <<<"$IMAGES"
   pull_images "${needed[@]}" "${further[@]}"
 fi
+if [ -n "$upgrades" ]; then
+  upgrade_node
+  install "${packages[@]}"
+  systemctl daemon-reload
+  systemctl restart kubelet
+  rm "$state/upgrade.begun"
+  keep_kubeadm
+fi
 
 for file in /etc/modules-load.d/kubernetes.conf /etc/sysctl.d/90-kubernetes.conf; do keep file "$file"; done
 while read -r key _; do keep kernel "$key"; done </etc/sysctl.d/90-kubernetes.conf
@@ -93,4 +116,8 @@ if ((${#packages[@]})); then
 fi
 keep unit containerd
 all_kept
-report "ready for Kubernetes $VERSION"
+if [ -n "$upgrades" ]; then
+  report "upgraded to Kubernetes $VERSION"
+else
+  report "ready for Kubernetes $VERSION"
+fi

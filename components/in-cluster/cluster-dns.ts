@@ -6,6 +6,10 @@ export interface ClusterDnsArgs {
   api: ClusterApi;
   /** Nodes that take CoreDNS's pods: masters, and workers without taints that repel pods (NoSchedule, NoExecute). */
   nodes: number;
+  /** Version of Kubernetes: kubeadm writes the objects anew when it brings another one. */
+  kubernetes: string;
+  /** Done when it has. */
+  dependsOn: pulumi.Resource[];
 }
 
 /**
@@ -15,8 +19,8 @@ export interface ClusterDnsArgs {
 export class ClusterDns extends pulumi.ComponentResource {
   constructor(name: string, args: ClusterDnsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:ClusterDns", name, {}, opts);
-    const { api, nodes } = args;
-    const inCluster = api.inCluster(this);
+    const { api, nodes, kubernetes, dependsOn } = args;
+    const inCluster = api.inCluster(this, dependsOn);
     const metadata = (object: string) => ({
       name: object,
       namespace: "kube-system",
@@ -25,6 +29,8 @@ export class ClusterDns extends pulumi.ComponentResource {
         "pulumi.com/patchForce": "true",
         // The Deployment is complete only when the last node has joined, and a node that is down is no reason to wait.
         "pulumi.com/skipAwait": "true",
+        // Nothing else of these patches changes when the objects have lost them.
+        "esxi-k8s/kubernetes": kubernetes,
       },
     });
     new k8s.core.v1.ServicePatch(

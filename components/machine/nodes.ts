@@ -1,10 +1,10 @@
 import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig, MachineSize, NodeConfig, Taint } from "../../config";
-import type { Disturbance } from "../../config/past";
+import type { Disturbance, Past } from "../../config/past";
 import { componentImages, flannelCniPluginImage, flannelImage } from "../../config/images";
-import { byName, sizeOf } from "../../config/nodes";
-import { nodePackages } from "../../config/repositories";
+import { byName, sizeOf, templateKubernetes } from "../../config/nodes";
+import { nodePackages, repositories } from "../../config/repositories";
 import { joinConfig } from "../../render/kubeadm";
 import { nodeFiles } from "../../render/sources";
 import { stepPath } from "../../render/step";
@@ -32,6 +32,8 @@ export interface Cloner {
 export interface Group extends MachineSize {
   nodes: Record<string, NodeConfig & { protect?: boolean }>;
   generation: number;
+  /** The Kubernetes that the machines are made anew for; see `templateKubernetes`. */
+  kubernetes?: string;
 }
 
 export interface GroupOptions {
@@ -83,8 +85,9 @@ export class Nodes {
   private pullsFor?: Machine;
 
   /**
-   * @param masters where any master that serves answers
+   * @param reach where any master that serves answers
    * @param cluster what the nodes are deleted with, without leaving one by one
+   * @param past what the stack holds already
    */
   constructor(
     name: string,
@@ -93,6 +96,7 @@ export class Nodes {
     private readonly endpoint: string,
     private readonly reach: Reach,
     private readonly cluster: pulumi.Resource,
+    private readonly past: Past,
     opts: { parent: pulumi.Resource },
   ) {
     this.anyMaster = new Shell(reach, "master");
@@ -100,7 +104,7 @@ export class Nodes {
       master: sshIdentity(`${name}-master-join-key`, opts),
       worker: sshIdentity(`${name}-worker-join-key`, opts),
     };
-    const { controlPlane, workers } = config;
+    const { controlPlane, workers, kubernetes } = config;
     const listed = (groups: Group[]) =>
       words(groups.flatMap((group) => byName(group).map(([node, { address }]) => `${node}=${address}`)));
     // Nothing runs at the creation of the cluster, when there is nobody to ask.
@@ -109,7 +113,12 @@ export class Nodes {
       {
         update: {
           script: "check-change",
-          parameters: { MASTERS: listed([controlPlane]), WORKERS: listed(Object.values(workers)) },
+          parameters: {
+            MASTERS: listed([controlPlane]),
+            WORKERS: listed(Object.values(workers)),
+            VERSION: kubernetes.version,
+            REPOSITORY: kubernetes.install === "packages" ? repositoryOf(config) : "",
+          },
         },
       },
       { ...opts, deletedWith: cluster },
@@ -117,11 +126,18 @@ export class Nodes {
   }
 
   /** Makes machines of the group nodes of the cluster, in the order in which they may be disturbed. */
-  add(role: Role, group: Group, opts: GroupOptions): Member[] {
+  add(role: Role, configured: Group, opts: GroupOptions): Member[] {
     const members = new Map<string, Member>();
-    const disturbed = (name: string, node: NodeConfig) =>
-      this.esxi.disturbance(name, node, group) ?? (opts.marks?.changed(name) ? "relabelled" : undefined);
+    const group = { ...configured, kubernetes: templateKubernetes(this.config, this.past) };
+    const disturbed = (name: string, node: NodeConfig) => {
+      const machine = this.esxi.disturbance(name, node, group);
+      if (machine === undefined || machine === "grown") {
+        return this.isUpgraded(name) ? "upgraded" : (machine ?? (opts.marks?.changed(name) ? "relabelled" : undefined));
+      }
+      return machine;
+    };
     const order = turns(byName(group), disturbed, opts.atOnce);
+    this.announce(role, order, opts);
     for (const turn of order) {
       const before = [
         ...turn.after.flatMap((other) => members.get(other)?.settled ?? []),
@@ -130,6 +146,25 @@ export class Nodes {
       members.set(turn.name, this.member(role, turn, group, [...members.values()], before, opts));
     }
     return byName(group).flatMap(([name]) => members.get(name) ?? []);
+  }
+
+  /** Whether this run brings another Kubernetes to a node that has one. */
+  isUpgraded(name: string): boolean {
+    const { version } = this.config.kubernetes;
+    return (this.past.versions.get(name) ?? version) !== version;
+  }
+
+  /** Says in what order an upgrade goes, which no list of resources shows. */
+  private announce(role: Role, order: Turn<NodeConfig>[], { parent, atOnce }: GroupOptions): void {
+    const names = order.filter(({ name }) => this.isUpgraded(name)).map(({ name }) => name);
+    if (names.length > 0) {
+      const pace = atOnce === 1 ? "one after the other" : `${String(atOnce)} at a time`;
+      const when = role === "worker" ? ", when the masters have it" : "";
+      void pulumi.log.info(
+        `Kubernetes ${this.config.kubernetes.version} is brought to ${names.join(", ")}, ${pace}${when}; each is emptied before, and taken back when it is well`,
+        parent,
+      );
+    }
   }
 
   private member(
@@ -141,7 +176,8 @@ export class Nodes {
     opts: GroupOptions,
   ): Member {
     const protect = node.protect ?? opts.protect;
-    const shown = { NAME: name, SIZE: sizeOf(group) };
+    const { version } = this.config.kubernetes;
+    const shown = { NAME: name, SIZE: sizeOf(group), VERSION: version };
     const away = this.anyMaster.later(
       `${name}-away`,
       { update: { script: "drain-node", parameters: shown, timeoutSeconds: leaving } },
@@ -150,7 +186,7 @@ export class Nodes {
         dependsOn: [this.gate, ...after],
         deletedWith: this.cluster,
         // Whatever else changes of this resource must not empty a node, and would empty all at once.
-        ignoreChanges: disturbed === "restarted" ? [] : ["*"],
+        ignoreChanges: disturbed === "restarted" || disturbed === "upgraded" ? [] : ["*"],
       },
     );
     const machine = this.esxi.clone(role, name, node, group, {
@@ -171,7 +207,7 @@ export class Nodes {
     const membership = this.anyMaster.later(
       `${name}-membership`,
       {
-        update: { script: "settle-node", parameters: shown },
+        update: { script: "settle-node", parameters: shown, timeoutSeconds: 600 },
         delete: {
           script: "leave-node",
           parameters: joined.stdout.apply((printed) => ({ NAME: name, ...identities(printed) })),
@@ -239,9 +275,11 @@ export class Nodes {
       `${machine.machineName}-prepare`,
       {
         script: "prepare-node",
-        timeoutSeconds: 900,
+        // kubeadm gives each part of a control plane five minutes.
+        timeoutSeconds: 1800,
         parameters: {
           VERSION: kubernetes.version,
+          IGNORE: kubernetes.ignorePreflightErrors.join(","),
           PACKAGES: installs ? words(nodePackages(this.config).map(({ name }) => name)) : "",
           PULL: pulls ? role : "none",
           IMAGES: pulls ? words(this.imagesFor(machine, role)) : "",
@@ -266,6 +304,10 @@ export class Nodes {
 
 /** Seconds for a node to be drained, whatever the policy is: the policy is read when that happens. */
 export const leaving = 4 * 60 * 60;
+
+/** URL of the repository that holds the configured Kubernetes. */
+const repositoryOf = ({ packages, kubernetes }: LoadedConfig) =>
+  repositories(packages, kubernetes.version).find(({ name }) => name === "kubernetes")?.url ?? "";
 
 /** A parameter that a script takes apart again. */
 export const words = (all: string[]) => all.join(" ");

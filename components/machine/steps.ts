@@ -12,6 +12,7 @@ export const steps = {
     "init-control-plane",
     "join-node",
     "check-change",
+    "finish-upgrade",
     "drain-node",
     "settle-node",
     "leave-node",

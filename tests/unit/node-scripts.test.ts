@@ -1,6 +1,9 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { stepPath } from "../../render/step";
 import { FakeMachine } from "../support/steps";
 
 let machine: FakeMachine;
@@ -270,11 +273,22 @@ describe("a node that could not be emptied", () => {
 });
 
 describe("a change of the machines", () => {
-  const judge = (masters: string, workers: string) =>
-    machine.run("check-change", { parameters: { MASTERS: masters, WORKERS: workers } });
+  const judge = (masters: string, workers: string, version = "1.36.3", repository = "") =>
+    machine.run("check-change", {
+      parameters: { MASTERS: masters, WORKERS: workers, VERSION: version, REPOSITORY: repository },
+    });
+  const cluster = (answers: Record<string, string> = {}) => {
+    kubectl({
+      "get\\ nodes\\ --selector*": "printf 'master-1 True\\nmaster-2 True\\nmaster-3 True\\n'",
+      "get\\ nodes*": "printf 'master-1=192.0.2.21\\nworker-1=192.0.2.31\\n'",
+      "*kubeadm-config*":
+        "printf 'apiVersion: kubeadm.k8s.io/v1beta4\\nkubernetesVersion: v1.36.3\\nnetworking: {}\\n'",
+      ...answers,
+    });
+  };
   beforeEach(() => {
     members("master-1", "master-2", "master-3");
-    kubectl({ "get\\ nodes*": "printf 'master-1=192.0.2.21\\nworker-1=192.0.2.31\\n'" });
+    cluster();
     machine.program("ping", "exit 1");
     // Of those that were asked for, the kernel knows who has answered.
     machine.program("ip", `[ "$2" = flush ] || grep "^$3 " ${file("network")} || echo "$3 dev ens192 FAILED"`);
@@ -305,4 +319,395 @@ describe("a change of the machines", () => {
       "etcd's members master-2 master-3 are down, and 1 of the 3 that stay are no majority: bring them back first",
     );
   });
+
+  describe("to another Kubernetes", () => {
+    const repository = "https://packages.example.org/v1.37/deb/";
+    const sources = "etc/apt/sources.list.d/esxi-k8s-kubernetes.sources";
+    const upgrade = (version: string) => judge(masters, "", version, repository);
+    const snapshots = () => file("var/lib/esxi-k8s/snapshots");
+    beforeEach(() => {
+      const snapshot = '*"snapshot save"*) touch "${@: -1}" ;; *"snapshot status"*) [ -e "${@: -1}" ] ;;';
+      machine.program("crictl", etcd.replace("esac", `${snapshot} esac`));
+      mkdirSync(file("var/lib/etcd"), { recursive: true });
+      mkdirSync(file(join(sources, "..")), { recursive: true });
+      writeFileSync(file(sources), "Types: deb\nURIs: https://packages.example.org/v1.36/deb/\nSuites: /\n");
+      // The repository that is asked has two releases of its minor.
+      machine.program(
+        "apt-get",
+        `for word; do case $word in Dir::Etc::sourcelist=*) grep -qx 'URIs: ${repository}' "\${word#*=}" || { echo 'E: not that one'; exit 100; } ;; esac; done`,
+      );
+      machine.program(
+        "apt-cache",
+        `echo " \${@: -1} | 1.37.2-1.1 | repository"; echo " \${@: -1} | 1.37.1-1.1 | repository"`,
+      );
+    });
+
+    test("is taken when all is well, once a verified snapshot is there", async () => {
+      const { status, stdout } = await upgrade("1.37.2");
+      expect(status).toBe(0);
+      expect(stdout).toContain(`/snapshots/before-1.37.2.db on master-1\n`);
+      expect(readdirSync(snapshots())).toEqual(["before-1.37.2.db"]);
+      expect(readdirSync(file("var/lib/etcd"))).toEqual([]);
+    });
+
+    test("is no matter when the cluster has it", async () => {
+      machine.program("apt-get", "exit 100");
+      await expect(upgrade("1.36.3")).resolves.toMatchObject({ status: 0, stdout: "the cluster takes this change\n" });
+      expect(existsSync(snapshots())).toBe(false);
+    });
+
+    test.each([
+      [
+        "1.36.2",
+        "the cluster has Kubernetes 1.36.3 and does not go back to 1.36.2: set kubernetes.version to 1.36.3 or newer",
+      ],
+      [
+        "1.38.0",
+        "the cluster has Kubernetes 1.36.3 and takes one minor release at a time: set kubernetes.version to one of 1.37 first",
+      ],
+      [
+        "1.37.9",
+        `${repository} has no kubectl 1.37.9, only 1.37.2-1.1 1.37.1-1.1: set kubernetes.version to one that is there, or mirror the wanted one`,
+      ],
+    ])("is refused: %s", async (version, message) => {
+      const { status, stderr } = await upgrade(version);
+      expect(status).toBe(1);
+      expect(said(stderr)).toBe(message);
+      expect(existsSync(snapshots())).toBe(false);
+    });
+
+    test.each<[string, () => void, string]>([
+      [
+        "an etcd member that is down",
+        () => {
+          healthy("master-1", "master-3");
+        },
+        "the etcd member master-2 is not healthy: an upgrade begins when all are, so bring it back first",
+      ],
+      [
+        "a master that is not Ready",
+        () => {
+          cluster({ "get\\ nodes\\ --selector*": "printf 'master-1 True\\nmaster-2 Unknown\\nmaster-3 True\\n'" });
+        },
+        "the master master-2 is not Ready: an upgrade begins when all are, so bring it back first, or remove it",
+      ],
+      [
+        "an API server that does not answer",
+        () => {
+          machine.program("curl", 'case "$*" in *master-3:6443/readyz*) exit 7 ;; esac');
+        },
+        "the API server of master-3 does not answer at https://master-3:6443: an upgrade begins when all do, so bring it back first",
+      ],
+      [
+        "a repository that does not answer",
+        () => {
+          machine.program("apt-get", "echo 'E: The repository does not have a Release file.'; exit 100");
+        },
+        `the package repository ${repository} cannot be used: E: The repository does not have a Release file.`,
+      ],
+      [
+        "a snapshot that cannot be read",
+        () => {
+          machine.program("crictl", etcd.replace("esac", '*snapshot*) echo "the database is damaged"; exit 1 ;; esac'));
+        },
+        "the database is damaged",
+      ],
+    ])("is refused with %s", async (_, happens, message) => {
+      happens();
+      const { status, stderr } = await upgrade("1.37.2");
+      expect(status).toBe(1);
+      expect(said(stderr)).toBe(message);
+      expect(existsSync(file("var/lib/esxi-k8s/snapshots/before-1.37.2.db"))).toBe(false);
+    });
+  });
+});
+
+describe("a node that was restarted or upgraded", () => {
+  const pods = (...rows: string[]) => `printf '${rows.map((row) => `${row}\\n`).join("")}'`;
+  const node = (version: string, answers: Record<string, string> = {}) => {
+    kubectl({
+      "*renewTime*": `echo x >>${file("leases")}; wc -l <${file("leases")}`,
+      "*kubeletVersion*": `echo ${version}`,
+      "*esxi-k8s/away*": "echo yes",
+      "get\\ pods*": pods(
+        "DaemonSet True kube-system/kube-proxy",
+        "ReplicaSet False shop/web",
+        "Node True kube-system/etcd",
+      ),
+      ...answers,
+    });
+    members("master-1", "master-2");
+  };
+  const settle = (name: string) =>
+    machine.run("settle-node", { parameters: { NAME: name, SIZE: "2x4096", VERSION: "1.37.2" } }, (scripts) =>
+      scripts.replaceAll(/retry_for \d+/g, "retry_for 1"),
+    );
+
+  test.each(["worker-1", "master-2"])("is taken back when it does its work: %s", async (name) => {
+    node("v1.37.2");
+    await expect(settle(name)).resolves.toMatchObject({ status: 0, stdout: `back: ${name}\n` });
+    expect(read("done")).toEqual([
+      `wait --for=condition=Ready --timeout=4m node ${name}`,
+      `uncordon ${name}`,
+      `annotate node ${name} esxi-k8s/away-`,
+    ]);
+  });
+
+  const daemon = { "get\\ pods*": pods("DaemonSet False traefik/traefik-x") };
+  test.each<[string, string, () => void, string]>([
+    [
+      "its kubelet is of another version",
+      "worker-1",
+      () => {
+        node("v1.36.3");
+      },
+      "gave up after 1s waiting for Kubernetes 1.37.2 on worker-1",
+    ],
+    [
+      "its API server does not answer",
+      "master-2",
+      () => {
+        node("v1.37.2");
+        machine.program("curl", "exit 22");
+      },
+      "gave up after 1s waiting for the API server of master-2",
+    ],
+    [
+      "its etcd member is not healthy",
+      "master-2",
+      () => {
+        node("v1.37.2");
+        healthy("master-1");
+      },
+      "gave up after 1s waiting for the etcd member master-2",
+    ],
+    [
+      "what runs on every node does not there",
+      "worker-1",
+      () => {
+        node("v1.37.2", daemon);
+      },
+      "worker-1 is back, but not Ready there: traefik/traefik-x; see what they lack ('kubectl describe pod'), or set kubernetes.drain.force to go on without them, and run pulumi up again",
+    ],
+  ])("is not taken back while %s", async (_, name, happens, message) => {
+    happens();
+    const { status, stderr } = await settle(name);
+    expect(status).toBe(1);
+    expect(said(stderr)).toBe(message);
+    expect(read("done").filter((line) => line.startsWith("uncordon"))).toEqual([]);
+  });
+
+  test("is taken back without them when the policy says so", async () => {
+    node("v1.37.2", { ...daemon, "*.data.force*": "echo true" });
+    await expect(settle("worker-1")).resolves.toMatchObject({ status: 0 });
+  });
+});
+
+describe("a machine that is prepared", () => {
+  let socket: Server;
+  /** Versions of what is installed, a line `NAME VERSION` each. */
+  const installed = (version: string) => {
+    const all = ["kubeadm", "kubelet", "kubectl"].map((name) => `${name} ${version}-1.1\n`);
+    writeFileSync(file("packages"), version === "" ? "" : all.join(""));
+  };
+  const prepare = (packages = "kubeadm=1.37.2-* kubelet=1.37.2-* kubectl=1.37.2-*") =>
+    machine.run("prepare-node", {
+      parameters: { VERSION: "1.37.2", IGNORE: "Swap,Mem", PACKAGES: packages, PULL: "none", IMAGES: "" },
+      texts: { FILES: "" },
+    });
+  /** The order of what changes something. */
+  const did = () =>
+    read("done")
+      .map((line) => line.replace(/^(install) .*--no-download install /, "$1 "))
+      .filter((line) => /^(install|kubeadm|restart kubelet|apply)/.test(line));
+  const isNode = () => {
+    mkdirSync(file("etc/kubernetes/manifests"), { recursive: true });
+    writeFileSync(file("etc/kubernetes/kubelet.conf"), "");
+  };
+  const isMaster = (clusterVersion: string) => {
+    isNode();
+    writeFileSync(file("etc/kubernetes/manifests/kube-apiserver.yaml"), "");
+    kubectl({
+      "*get\\ configmap\\ esxi-k8s-kubernetes*": `echo '${clusterVersion}'`,
+      "apply*": `cat >/dev/null; echo apply >>${file("done")}`,
+    });
+  };
+
+  beforeEach(async () => {
+    for (const folder of ["etc/modules-load.d", "etc/sysctl.d", "run/containerd", "proc"]) {
+      mkdirSync(file(folder), { recursive: true });
+    }
+    writeFileSync(file("etc/fstab"), "");
+    writeFileSync(file("etc/os-release"), "VERSION_CODENAME=noble\n");
+    for (const program of ["swapoff", "modprobe", "sysctl", "dpkg", "apt-mark"]) {
+      machine.program(program, "exit 0");
+    }
+    machine.program("systemctl", `echo "$*" >>${file("done")}`);
+    const version = (name: string) => `$(sed -n 's/^${name} \\(.*\\)-.*/\\1/p' ${file("packages")})`;
+    machine.program("kubelet", `echo "Kubernetes v${version("kubelet")}"`);
+    machine.program(
+      "kubeadm",
+      `case "$1" in version) v=${version("kubeadm")}; echo "\${v:+v$v}" ;; *) echo "kubeadm $*" >>${file("done")} ;; esac`,
+    );
+    machine.program("dpkg-query", `name=\${@: -1}; sed -n "s/^$name /installed /p" ${file("packages")}`);
+    machine.program("apt-cache", `echo " \${@: -1} | 1.37.2-1.1 | repository"`);
+    machine.program(
+      "apt-get",
+      `[[ $* != *--no-download* ]] || echo "install $*" >>${file("done")}
+for word; do case $word in *=1.37.2-\\*) [[ $* != *--no-download* ]] || { sed -i "/^\${word%%=*} /d" ${file("packages")}; echo "\${word%%=*} 1.37.2-1.1" >>${file("packages")}; } ;; esac; done`,
+    );
+    socket = createServer().listen(file("run/containerd/containerd.sock"));
+    await once(socket, "listening");
+  });
+  afterEach(() => {
+    socket.close();
+  });
+
+  test("gets everything at once as long as it is no node", async () => {
+    installed("");
+    await expect(prepare()).resolves.toMatchObject({ status: 0, stdout: "ready for Kubernetes 1.37.2\n" });
+    expect(did()).toEqual(["install kubeadm=1.37.2-* kubelet=1.37.2-* kubectl=1.37.2-*"]);
+  });
+
+  test("is left alone as a node of this version", async () => {
+    installed("1.37.2");
+    isMaster("");
+    await expect(prepare()).resolves.toMatchObject({ status: 0, stdout: "ready for Kubernetes 1.37.2\n" });
+    expect(did()).toEqual([]);
+  });
+
+  const around = (upgrade: string[]) => [
+    "install kubeadm=1.37.2-*",
+    ...upgrade,
+    "install kubelet=1.37.2-* kubectl=1.37.2-*",
+    "restart kubelet",
+  ];
+  const options = "--ignore-preflight-errors Swap,Mem";
+  test.each<[string, () => void, string[]]>([
+    ["worker", isNode, [`kubeadm upgrade node ${options}`]],
+    [
+      "first master, which takes the cluster along",
+      () => {
+        isMaster("1.36.3");
+      },
+      [`kubeadm upgrade apply v1.37.2 --yes ${options}`, "apply"],
+    ],
+    [
+      "later master",
+      () => {
+        isMaster("1.37.2");
+      },
+      [`kubeadm upgrade node ${options}`],
+    ],
+  ])("becomes another version as a node, the kubelet last: a %s", async (_, is, upgrade) => {
+    installed("1.36.3");
+    is();
+    await expect(prepare()).resolves.toMatchObject({ status: 0, stdout: "upgraded to Kubernetes 1.37.2\n" });
+    expect(did()).toEqual(around(upgrade));
+  });
+
+  test("goes on after an upgrade that was torn, whatever was installed by then", async () => {
+    installed("1.36.3");
+    isNode();
+    machine.program("systemctl", `[ "$1" != restart ]`);
+    await expect(prepare()).resolves.toMatchObject({ status: 1 });
+    machine.program("systemctl", `echo "$*" >>${file("done")}`);
+    await expect(prepare()).resolves.toMatchObject({ status: 0, stdout: "upgraded to Kubernetes 1.37.2\n" });
+    expect(did().slice(-2)).toEqual([`kubeadm upgrade node ${options}`, "restart kubelet"]);
+    await expect(prepare()).resolves.toMatchObject({ stdout: "ready for Kubernetes 1.37.2\n" });
+  });
+
+  test("is not upgraded where a template brings Kubernetes", async () => {
+    installed("1.36.3");
+    isNode();
+    const { status, stderr } = await prepare("");
+    expect(status).toBe(1);
+    expect(said(stderr)).toMatch(
+      /^master-1 has Kubernetes 1\.36\.3 from its template, and the configuration asks for 1\.37\.2/,
+    );
+    expect(did()).toEqual([]);
+  });
+});
+
+describe("an upgrade of the cluster", () => {
+  const finish = (kubeadm: string, clusterVersion: string, proxy: string) => {
+    machine.program("kubeadm", `[ "$1" = version ] && echo ${kubeadm} || echo "kubeadm $*" >>${file("done")}`);
+    kubectl({
+      "*daemonset\\ kube-proxy*": `echo registry.k8s.io/kube-proxy:${proxy}`,
+      "*get\\ configmap\\ esxi-k8s-kubernetes*": `echo '${clusterVersion}'`,
+      "apply*": "cat >/dev/null",
+    });
+    return machine.run("finish-upgrade", { parameters: { VERSION: "1.37.2", IGNORE: "" } });
+  };
+  const apply = ["kubeadm upgrade apply v1.37.2 --yes"];
+
+  test.each<[string, string, string, string[]]>([
+    ["was finished by the last master", "1.37.2", "v1.37.2", []],
+    ["is finished after masters were made anew", "", "v1.36.3", apply],
+    ["is finished when kube-proxy was left behind", "1.37.2", "v1.36.3", apply],
+  ])("%s", async (_, cluster, proxy, done) => {
+    await expect(finish("v1.37.2", cluster, proxy)).resolves.toMatchObject({
+      status: 0,
+      stdout: "the cluster has Kubernetes 1.37.2\n",
+    });
+    expect(read("done")).toEqual(done);
+  });
+
+  test("is not finished by a master that has not taken part", async () => {
+    const { status, stderr } = await finish("v1.36.3", "", "v1.36.3");
+    expect(status).toBe(1);
+    expect(said(stderr)).toMatch(
+      /^master-1 has kubeadm v1\.36\.3, so the cluster cannot be brought to v1\.37\.2 from here/,
+    );
+    expect(read("done")).toEqual([]);
+  });
+});
+
+describe("a master that admits", () => {
+  const admit = async (role: string, who: string) => {
+    await machine.receive(["admit"]);
+    return machine.shell(`exec sudo -n ${stepPath("admit")} ${role} '${who}'`, "");
+  };
+  beforeEach(() => {
+    mkdirSync(file("etc/kubernetes/pki"), { recursive: true });
+    for (const name of ["admin.conf", "pki/ca.key", "pki/ca.crt"]) {
+      writeFileSync(file(`etc/kubernetes/${name}`), "");
+    }
+    machine.program("openssl", "echo 1234 -");
+    // Of a file it is what the machine takes in; of what is piped, any hash will do.
+    machine.program(
+      "sha256sum",
+      `if [ $# = 0 ]; then cat >/dev/null; echo 5678; else basename "$1" .new | sed 's/.*-//'; fi`,
+    );
+    machine.program("kubeadm", 'case "$*" in *"token create"*) echo the-token ;; esac');
+    const config = ["data:", "  ClusterConfiguration: |", "    kubernetesVersion: v1.36.3", "    networking: {}"];
+    kubectl({
+      "*kubeadm-config\\ -o\\ yaml*": `printf '${config.join("\\n")}\\n'`,
+      "*replace*": `{ echo replaced with; sed 's/^ *//'; } >>${file("done")}`,
+    });
+    members("master-2");
+  });
+  const changed = () => read("done").find((line) => line.startsWith("kubernetesVersion"));
+
+  test.each([
+    ["a master of a newer release brings it", "master", "v1.37.2", "kubernetesVersion: v1.37.2"],
+    ["a master of the same one changes nothing", "master", "v1.36.3", undefined],
+    ["nor does an older one", "master", "v1.36.2", undefined],
+    ["a worker never does", "worker", "v1.37.2", undefined],
+  ])("writes down another release: %s", async (_, role, version, written) => {
+    const { status, stdout, stderr } = await admit(role, `${role}-1 192.0.2.21 ${version}`);
+    expect(status, stderr).toBe(0);
+    expect(stdout).toContain("token=the-token\n");
+    expect(changed()).toBe(written);
+  });
+
+  test.each(["master-1 192.0.2.21", "master-1 192.0.2.21 newest", "master-1 v1.37.2"])(
+    "refuses who does not say all of that: %s",
+    async (who) => {
+      await expect(admit("master", who)).resolves.toMatchObject({
+        status: 2,
+        stderr: "a joining node has to give its name, its address and its version\n",
+      });
+    },
+  );
 });

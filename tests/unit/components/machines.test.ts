@@ -215,6 +215,7 @@ describe("steps", () => {
       .map(({ name }) => name.replace(/^(master|worker)-\d-/, ""));
     expect([...new Set(anywhere)].sort()).toEqual([
       ...["away", "consul-acl", "consul-entries", "control-plane-gate", "control-plane-kubeconfig"],
+      "control-plane-kubernetes",
       ...["labels", "membership", "ready"],
     ]);
   });

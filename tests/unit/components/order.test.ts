@@ -95,7 +95,11 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
       expect(inputs.metadata).toEqual({
         name,
         namespace: "kube-system",
-        annotations: { "pulumi.com/patchForce": "true", "pulumi.com/skipAwait": "true" },
+        annotations: {
+          "pulumi.com/patchForce": "true",
+          "pulumi.com/skipAwait": "true",
+          "esxi-k8s/kubernetes": "1.37.2",
+        },
       });
     }
     const steps = recorded().stepsBefore(deployment);

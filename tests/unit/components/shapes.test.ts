@@ -100,7 +100,7 @@ describe("one HAProxy", () => {
   test("nothing is installed, pulled or written where the template holds all", () => {
     for (const node of ["master-1", "master-2", "master-3", "worker-1", "worker-2"]) {
       const { parameters, texts } = readStep(recorded().command(`${node}-prepare`));
-      expect(parameters).toEqual({ VERSION: "1.37.2", PACKAGES: "", PULL: "none", IMAGES: "" });
+      expect(parameters).toEqual({ VERSION: "1.37.2", IGNORE: "", PACKAGES: "", PULL: "none", IMAGES: "" });
       expect(texts.FILES).toBe("");
     }
     expect(readStep(recorded().command("haproxy-1-haproxy")).texts.FILES).toBe("");
