@@ -15,6 +15,7 @@ const said: Record<Verb, { heading: string; machine: string }> = {
   deleted: { heading: "**deleted**", machine: "deleted" },
   replaced: { heading: "**replaced**", machine: "replaced" },
   restarted: { heading: "**restarted**", machine: "restarted" },
+  upgraded: { heading: "**upgraded**", machine: "upgraded" },
   created: { heading: "created", machine: "created" },
   changed: { heading: "changed in place", machine: "changed in place" },
   issued: { heading: "issued anew", machine: "changed in place" },
@@ -97,7 +98,8 @@ function items(row: Row): string {
   const names = isWhole ? [...new Set(steps.flatMap(({ label = taking }) => (label === taking ? [] : [label])))] : [];
   const ran = names.filter((name) => name !== leaving);
   const leaves = row.verb !== "run" && steps.some(({ label }) => label === leaving);
-  const isSaid = (each: Item) => isWhole || row.verb === "restarted" || each.label === leaving;
+  const isSaid = (each: Item) =>
+    isWhole || row.verb === "restarted" || row.verb === "upgraded" || each.label === leaving;
   const others = row.items.filter((each) => !steps.includes(each) || row.verb === "run" || !isSaid(each));
   const speaking = others.filter(({ label, notes, differences }) =>
     label === undefined ? notes.length + differences.length > 0 : true,
@@ -110,6 +112,7 @@ function items(row: Row): string {
     ...detailed.map(item),
     ...(named.length > 0 ? [counted(named)] : []),
     ...(leaves ? ["leaves the cluster before"] : []),
+    ...(row.verb === "upgraded" ? upgrade(row) : []),
     ...(row.verb === "restarted" && steps.length > 0 ? ["emptied before, and taken back when it is Ready"] : []),
     ...(ran.length > 0 ? [`boots, then runs ${enumerated(ran.map(plain))}`] : []),
   ];
@@ -117,6 +120,13 @@ function items(row: Row): string {
     ...all.slice(0, mostItems),
     ...(all.length > mostItems ? [`and ${String(all.length - mostItems)} more`] : []),
   ].join("<br>");
+}
+
+/** From which Kubernetes a machine, or the cluster as a whole, comes to which. */
+function upgrade({ owner, items: steps }: Row): string[] {
+  const versions = steps.flatMap((step) => step.differences.filter(({ path }) => path === "VERSION"));
+  const around = owner.machine === undefined ? "" : "; emptied before, and taken back when it is well";
+  return versions.slice(0, 1).map((version) => `Kubernetes ${difference({ ...version, path: "" })}${around}`);
 }
 
 /** Kinds by which an object of many is known best. */

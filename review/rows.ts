@@ -4,7 +4,17 @@ import type { State } from "./preview";
 import { isGroup, isMachine, type Owner, type Resource } from "./stack";
 
 /** What happens to a machine or a part of the cluster, the gravest first. */
-export const verbs = ["deleted", "replaced", "restarted", "created", "changed", "issued", "run", "forgotten"] as const;
+export const verbs = [
+  "deleted",
+  "replaced",
+  "restarted",
+  "upgraded",
+  "created",
+  "changed",
+  "issued",
+  "run",
+  "forgotten",
+] as const;
 export type Verb = (typeof verbs)[number];
 
 /** One thing of a row: a machine itself, a step, an object in the cluster. */
@@ -105,7 +115,10 @@ function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
     if (vm?.action === "create" || vm?.action === "replace") {
       return `${vm.action}d`;
     }
-    return vm !== undefined && restarts(vm) && isAround(resource) ? "restarted" : "run";
+    if (vm !== undefined && restarts(vm) && isAround(resource)) {
+      return "restarted";
+    }
+    return upgrades(resource) ? "upgraded" : "run";
   }
   if (action === "forget") {
     return "forgotten";
@@ -128,6 +141,13 @@ function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
 
 const restarts = (resource: Resource) =>
   isMachine(resource) && resource.action === "update" && resource.reasons.some((reason) => restarting.test(reason));
+
+/** Whether a step has a part in bringing another Kubernetes to what has one: to a node, or to the cluster as a whole. */
+function upgrades({ before, after }: Resource): boolean {
+  const [was, is] = [before, after].map((state) => stepLine(state?.inputs?.create ?? state?.inputs?.update));
+  const version = was?.parameters.VERSION;
+  return version !== undefined && is?.parameters.VERSION !== undefined && is.parameters.VERSION !== version;
+}
 
 /** The steps by which a node is emptied before its machine restarts, and taken back. */
 const isAround = ({ after }: Resource) =>
@@ -214,14 +234,16 @@ function machineItem(resource: Resource, { hosts }: Context): Item {
   return { notes: [], differences: hidden(resource, found), resource };
 }
 
-/** What a machine is replaced for (components/machine/machine.ts): `192.0.2.21, generation 1.0`. */
+/** What a machine is replaced for (components/machine/machine.ts): `192.0.2.21, generation 1.0, Kubernetes 1.37.2`. */
 function placeIn(trigger: unknown): Record<string, unknown> {
-  const found = /^(\S+), generation (\d+)\.(\d+)$/.exec(typeof trigger === "string" ? trigger : "");
+  const found = /^(\S+), generation (\d+)\.(\d+)(?:, Kubernetes (\S+))?$/.exec(
+    typeof trigger === "string" ? trigger : "",
+  );
   if (!found) {
     return { address: trigger };
   }
-  const [, address, ofGroup, generation] = found;
-  return { address, generation, "generation of the group": ofGroup };
+  const [, address, ofGroup, generation, kubernetes] = found;
+  return { address, generation, "generation of the group": ofGroup, "Kubernetes of the template": kubernetes };
 }
 
 function stepItem(resource: Resource, { resources }: Context): Item {
