@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: node_modules help preflight up preview review changed due deploy drift repair down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members test-faults lint crds review-previews bench
+.PHONY: node_modules help preflight up preview review changed due deploy drift repair down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members test-upgrade test-faults lint crds review-previews bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -120,6 +120,9 @@ test-members: ## machines come, go and are lost while `make up` is killed, 20 ca
 
 test-faults: ## what clients see while machines, networks, processes fail, ONLY those with such a name; a table in artifacts/faults.md
 	node tests/run.mjs faults
+
+test-upgrade: ## Kubernetes of the minor release before becomes the newer one, interrupted and under load, likewise
+	node tests/run.mjs upgrade
 
 lint: ## types, ESLint, Prettier, shellcheck, actionlint
 	node tests/run.mjs lint

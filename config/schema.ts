@@ -173,6 +173,7 @@ export const stackConfig = z.strictObject({
 
   kubernetes: z
     .strictObject({
+      /** Release of Kubernetes. A newer one, of the next minor at most, upgrades what is there: docs/runbooks/upgrading.md. */
       version: fullVersion(defaultKubernetesVersion).default(defaultKubernetesVersion),
       /**
        * `packages`: containerd, kubeadm, kubelet and kubectl come from the package repositories when a machine

@@ -50,7 +50,7 @@ put_files "$staged"
 
 # shellcheck disable=SC2153 # a parameter
 read -ra packages <<<"$PACKAGES"
-install() {
+install_and_hold() {
   install_packages "$@"
   # An unattended upgrade of the kubelet past its control plane is unsupported.
   apt-mark hold kubeadm kubelet kubectl
@@ -58,9 +58,9 @@ install() {
 if [ -n "$upgrades" ]; then
   touch "$state/upgrade.begun"
   mapfile -t early < <(printf '%s\n' "${packages[@]}" | grep -vE '^(kubelet|kubectl)=')
-  install "${early[@]}"
+  install_and_hold "${early[@]}"
 elif ((${#packages[@]})); then
-  install "${packages[@]}"
+  install_and_hold "${packages[@]}"
 fi
 found=$(kubeadm_version)
 if [ -z "$found" ]; then
@@ -99,7 +99,7 @@ if [ "$PULL" != none ]; then
 fi
 if [ -n "$upgrades" ]; then
   upgrade_node
-  install "${packages[@]}"
+  install_and_hold "${packages[@]}"
   systemctl daemon-reload
   systemctl restart kubelet
   rm "$state/upgrade.begun"

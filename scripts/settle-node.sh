@@ -23,7 +23,7 @@ if [ -n "$client" ]; then
   api=${client%:*}:6443
   serves() { curl --silent --fail --max-time 5 --output /dev/null --cacert /etc/kubernetes/pki/ca.crt "$api/readyz"; }
   retry_for 120 "the API server of $NAME" serves
-  takes_part() { healthy_members | grep --quiet --line-regexp "$NAME"; }
+  takes_part() { healthy=$(healthy_members) && grep --quiet --line-regexp "$NAME" <<<"$healthy"; }
   retry_for 120 "the etcd member $NAME" takes_part
 fi
 

@@ -1,4 +1,5 @@
 // Runs suites of tests and ends with `N passed, N failed`: run.mjs SUITE..., which are below
+// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [charts] [e2e] [creation] [destroy] [frontend] [upgrade]
 // A suite that could not run at all counts as failed; nothing is ever skipped.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -65,7 +66,7 @@ const shellScripts =
 
 // What takes minutes where it is not in the cache, so that the tests' own limits need not allow for it.
 const prepared =
-  "sim/prepare chromium:chromium growpart:cloud-guest-utils sfdisk:fdisk mkfs.xfs:xfsprogs && sim/toolchain/build && sim/depot/build >/dev/null";
+  "sim/prepare chromium:chromium growpart:cloud-guest-utils sfdisk:fdisk mkfs.xfs:xfsprogs && sim/toolchain/build && sim/earlier/build && sim/depot/build >/dev/null && sim/depot/build earlier >/dev/null";
 
 function long(name, env) {
   if (check("the tool chain, packages and images, and the browser", prepared)) vitest("long", name, env);
@@ -105,6 +106,7 @@ const suites = {
     long("members", { RUNS: process.env.RUNS ?? "20" });
     long("frontend", { FROM: "1", RUNS: "2" });
   },
+  upgrade: () => long("upgrade"),
 };
 
 const wanted = process.argv.slice(2);

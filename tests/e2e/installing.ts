@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { describeFrontend } from "./frontend";
-import { inLab, run, temporaryFolder } from "./support/lab";
+import { Depot, depot, earlier, later, type Sources } from "./support/depot";
+import { inLab, run } from "./support/lab";
 import { SmallStack } from "./support/stack";
 
 const stack = new SmallStack("installing");
-const depot = "https://10.20.0.3";
 const machines = {
   frontend: {
     "plain-haproxy-1": { host: "esxi-1", address: "10.20.0.110" },
@@ -15,15 +15,9 @@ const machines = {
   worker: { "plain-worker-1": { host: "esxi-2", address: "10.20.0.131" } },
 };
 const virtualAddress = "10.20.0.105";
-
-/** Where a variant of the stack gets things from; by default all is as it should be. */
-interface Sources {
-  /** Of Kubernetes' packages. */
-  repository?: string;
-  signingKey?: string | null;
+/** What a variant of the stack has other than it should be. */
+interface Variant extends Sources {
   version?: string;
-  /** Where the depot has the images of a registry. */
-  images?: (registry: string) => string;
 }
 
 /**
@@ -32,26 +26,16 @@ interface Sources {
  */
 export function describeInstalling(): void {
   const lab = `/run/esxi-k8s/${String(process.env.ESXI_K8S_LAB)}`;
-  let ca = "";
-  let packageKey = "";
-  let fingerprint = "";
+  let known: Depot;
 
   beforeAll(async () => {
-    ca = await readFile(`${lab}/depot/ca.crt`, "utf8");
-    packageKey = await readFile(`${lab}/depot/packages.asc`, "utf8");
-    const shown = await run("gpg", [
-      ...["--homedir", await temporaryFolder(), "--batch", "--show-keys", "--with-colons"],
-      `${lab}/depot/packages.asc`,
-    ]);
-    fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(shown)?.[1] ?? "";
+    known = await Depot.read();
     await stack.init();
   });
 
   /** The stack sim with four plain machines and the depot. */
-  function configuration(sources: Sources) {
-    const { repository = `${depot}/core:/stable:/v{minor}/deb/`, signingKey = fingerprint, version } = sources;
-    const { images = (registry: string) => registry } = sources;
-    const mirror = (registry: string) => [registry, { url: `${depot}/${images(registry)}`, ca }] as const;
+  function configuration({ version = earlier, ...sources }: Variant) {
+    const { packages, registryMirrors } = known.values(sources);
     const merge = (over: object) => (values: Record<string, unknown>) => ({ ...values, ...over });
     return {
       template: merge({ name: "ubuntu-24.04" }),
@@ -60,24 +44,18 @@ export function describeInstalling(): void {
       workers: ({ general }: Record<string, unknown>) => ({
         general: { ...(general as object), nodes: machines.worker },
       }),
-      kubernetes: merge({ install: "packages", ...(version !== undefined && { version }) }),
+      kubernetes: merge({ install: "packages", version }),
       consul: merge({ enabled: false }),
-      packages: merge({
-        kubernetes: { url: repository, ca, ...(signingKey !== null && { signingKey }) },
-        containerd: { url: `${depot}/linux/ubuntu`, signingKey: fingerprint, ca },
-        distribution: {
-          ...{ url: `${depot}/ubuntu`, suites: ["{codename}"], components: ["main"], signingKey: packageKey, ca },
-        },
-      }),
-      registryMirrors: () => Object.fromEntries(["registry.k8s.io", "ghcr.io", "docker.io"].map(mirror)),
+      packages: () => packages,
+      registryMirrors: () => registryMirrors,
       demo: () => false,
     };
   }
 
-  const up = (sources: Sources) => stack.up(configuration(sources));
+  const up = (sources: Variant) => stack.up(configuration(sources));
 
   /** What a failed run says of the master, from the line behind the command on. */
-  async function failure(sources: Sources): Promise<string[]> {
+  async function failure(sources: Variant): Promise<string[]> {
     const { code, stdout } = await up(sources);
     expect(code).not.toBe(0);
     const lines = stdout.split("\n").map((line) => line.trim());
@@ -98,6 +76,19 @@ export function describeInstalling(): void {
       .split("\n")
       .filter((name) => /^(kube|cri-tools|containerd|conntrack|socat)/.test(name));
   const again = "then run pulumi up again";
+  const kubectl = (...args: string[]) => inLab("tools/kubectl", stack.name, ...args);
+
+  /** Both nodes are Ready, with this Kubernetes, and take pods. */
+  async function expectNodes(version: string): Promise<void> {
+    const nodes = await kubectl(
+      ...["get", "nodes", "-o"],
+      'jsonpath={range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.status.nodeInfo.containerRuntimeVersion} {.status.conditions[?(@.type=="Ready")].status}{.spec.unschedulable}{"\\n"}{end}',
+    );
+    expect(nodes.split("\n").sort()).toEqual([
+      `plain-master-1 v${version} containerd://2.4.2 True`,
+      `plain-worker-1 v${version} containerd://2.4.2 True`,
+    ]);
+  }
 
   it("says what is wrong with a repository that does not answer, and installs nothing", async () => {
     const said = await failure({ repository: "https://10.20.0.3:81/kubernetes" });
@@ -113,16 +104,16 @@ export function describeInstalling(): void {
   it("refuses a key that is not the expected one", async () => {
     const said = await failure({ signingKey: null });
     expect(said.slice(1)).toEqual([
-      `the key at ${depot}/core:/stable:/v1.37/deb/Release.key has the fingerprint ${fingerprint}, expected DE15B14486CD377B9E876E1A234654DA9A296436`,
+      `the key at ${depot}/core:/stable:/v1.36/deb/Release.key has the fingerprint ${known.fingerprint}, expected DE15B14486CD377B9E876E1A234654DA9A296436`,
       `nothing was installed on plain-master-1: find out whose key that is; if it is right, set packages.kubernetes.signingKey to its fingerprint, ${again}`,
     ]);
     expect(await installed()).toEqual([]);
   });
 
   it("says which versions there are when the wanted one is not", async () => {
-    const said = await failure({ version: "1.37.9" });
+    const said = await failure({ version: "1.36.9" });
     expect(said.slice(-2)).toEqual([
-      "no package repository of plain-master-1 has kubeadm 1.37.9, only 1.37.2-1.1",
+      "no package repository of plain-master-1 has kubeadm 1.36.9, only 1.36.3-1.1",
       `nothing was installed on plain-master-1: set kubernetes.version to one that is there, or mirror the wanted one, ${again}`,
     ]);
     expect(await installed()).toEqual([]);
@@ -131,7 +122,7 @@ export function describeInstalling(): void {
   it("says which image a mirror does not have", async () => {
     const said = await failure({ images: () => "nowhere" });
     expect(said.slice(-3)).toEqual([
-      `plain-master-1 cannot pull registry.k8s.io/kube-apiserver:v1.37.2 from the mirror ${depot}/v2/nowhere`,
+      `plain-master-1 cannot pull registry.k8s.io/kube-apiserver:v1.36.3 from the mirror ${depot}/v2/nowhere`,
       expect.stringContaining("not found"),
       `put it there ('make images' lists what a mirror has to hold), or correct registryMirrors, ${again}`,
     ]);
@@ -140,19 +131,12 @@ export function describeInstalling(): void {
   it("goes on from there to a cluster that serves", async () => {
     const { code, stdout, stderr } = await up({});
     expect(code, stdout + stderr).toBe(0);
-    const nodes = await inLab(
-      ...["tools/kubectl", stack.name, "get", "nodes", "-o"],
-      'jsonpath={range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.status.nodeInfo.containerRuntimeVersion} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}',
-    );
-    expect(nodes.split("\n").sort()).toEqual([
-      "plain-master-1 v1.37.2 containerd://2.4.2 True",
-      "plain-worker-1 v1.37.2 containerd://2.4.2 True",
-    ]);
+    await expectNodes(earlier);
     for (const what of [
       ["-n", "kube-system", "rollout", "status", "deployment/coredns"],
       ["-n", "traefik", "rollout", "status", "daemonset/traefik"],
     ]) {
-      expect(await inLab("tools/kubectl", stack.name, ...what, "--timeout=60s")).toContain("successfully rolled out");
+      expect(await kubectl(...what, "--timeout=60s")).toContain("successfully rolled out");
     }
     const status = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", `http://${virtualAddress}/`];
     expect(await inLab(...status)).toBe("404");
@@ -164,7 +148,7 @@ export function describeInstalling(): void {
       ({ repoTags }) => repoTags,
     );
     expect(tags.filter((tag) => !/^(registry\.k8s\.io|ghcr\.io|docker\.io)\//.test(tag))).toEqual([]);
-    expect(tags).toContain("registry.k8s.io/etcd:3.7.0-0");
+    expect(tags).toContain("registry.k8s.io/etcd:3.6.8-0");
     const asked = await readFile(`${lab}/log/depot`, "utf8");
     for (const image of ["registry.k8s.io/kube-proxy", "ghcr.io/flannel-io/flannel", "docker.io/library/traefik"]) {
       expect(asked).toMatch(new RegExp(`GET /v2/${image}/manifests/sha256:[0-9a-f]{64}\\?ns=`));
@@ -188,8 +172,70 @@ export function describeInstalling(): void {
     expect(again.code, again.stdout).toBe(0);
   });
 
+  describe("with another Kubernetes", () => {
+    it("shows in a preview in what order it comes", async () => {
+      const { stdout } = await stack.pulumi("preview", configuration({ version: later }));
+      expect(stdout).toContain(`Kubernetes ${later} is brought to plain-master-1, one after the other;`);
+      expect(stdout).toContain(
+        `Kubernetes ${later} is brought to plain-worker-1, one after the other, when the masters`,
+      );
+    });
+
+    it.each([
+      ["1.37.9", /has no kubectl 1\.37\.9, only 1\.37\.2-1\.1: set kubernetes\.version to one that is there/],
+      ["1.38.0", /kubernetes\.version: got 1\.38\.0, expected a release of 1\.34, 1\.35, 1\.36, 1\.37/],
+      ["1.36.2", /kubernetes\.version: got 1\.36\.2, and plain-master-1 has 1\.36\.3, expected 1\.36\.3 or newer/],
+    ])("refuses one that it cannot have, before anything is touched: %s", async (version, problem) => {
+      const { code, stdout, stderr } = await up({ version });
+      expect(code).not.toBe(0);
+      expect(stdout + stderr).toMatch(problem);
+      await expectNodes(earlier);
+      expect(await onMaster("ls", "/var/lib/esxi-k8s")).not.toContain("snapshots");
+    });
+
+    it("is upgraded, with what it runs and what this project has set", async () => {
+      const image = (kind: string, name: string) =>
+        kubectl("-n", "kube-system", "get", kind, name, "-o", "jsonpath={.spec.template.spec.containers[0].image}");
+      await kubectl("create", "configmap", "written-before");
+      const { code, stdout, stderr } = await up({ version: later });
+      expect(code, stdout + stderr).toBe(0);
+      await expectNodes(later);
+      await kubectl("get", "configmap", "written-before");
+      expect(await kubectl("version", "-o", "json")).toMatch(
+        new RegExp(`"serverVersion"[^}]*"gitVersion": "v${later}"`),
+      );
+      expect(await image("daemonset", "kube-proxy")).toBe(`registry.k8s.io/kube-proxy:v${later}`);
+      expect(await image("deployment", "coredns")).toBe("registry.k8s.io/coredns/coredns:v1.14.6");
+      const etcd = ["get", "pod", "etcd-plain-master-1", "-o", "jsonpath={.spec.containers[0].image}"];
+      expect(await kubectl("-n", "kube-system", ...etcd)).toBe("registry.k8s.io/etcd:3.7.0-0");
+      // What kubeadm writes anew, and what it keeps.
+      const setting = (path: string, ...object: string[]) =>
+        kubectl("-n", "kube-system", "get", ...object, "-o", `jsonpath={${path}}`);
+      expect(await setting(".spec.trafficDistribution", "service", "kube-dns")).toBe("PreferSameNode");
+      expect(await setting(".spec.template.spec.affinity.podAntiAffinity", "deployment", "coredns")).toContain(
+        "matchLabelKeys",
+      );
+      expect(await setting(".data.config\\.conf", "configmap", "kube-proxy")).toContain("maxPerCore: 0");
+      expect(await setting(".data.kubelet", "configmap", "kubelet-config")).toContain("KubeletInUserNamespace: true");
+      expect(await onMaster("apt-mark", "showhold")).toBe("kubeadm\nkubectl\nkubelet");
+      expect(await onMaster("ls", "-l", "/var/lib/esxi-k8s/snapshots")).toMatch(
+        new RegExp(`^-rw------- .* root root +\\d{6,} .* before-${later}\\.db$`, "m"),
+      );
+    });
+
+    it("is not touched the second time, and does not go back", async () => {
+      const preview = await stack.pulumi("preview", configuration({ version: later }), "--expect-no-changes");
+      expect(preview.code, preview.stdout).toBe(0);
+      const { code, stdout, stderr } = await up({});
+      expect(code).not.toBe(0);
+      expect(stdout + stderr).toContain(`got ${earlier}, and plain-master-1 has ${later}, expected ${later} or newer`);
+      // Writes down who waits for whom from now on, without which nothing can be of some resources alone.
+      expect((await up({ version: later })).code).toBe(0);
+    });
+  });
+
   describe("its two HAProxy machines", () => {
-    describeFrontend(stack, () => configuration({}), {
+    describeFrontend(stack, () => configuration({ version: later }), {
       machines: Object.keys(machines.frontend),
       address: virtualAddress,
       master: "plain-master-1",

@@ -71,6 +71,8 @@ const cases: Record<string, Case> = {
   "authority-renewed": { options: ["--target-replace", "**::authority-certificate", "--target-dependents"] },
   "consul-removed": { change: { consul: { enabled: false }, demo: null } },
   "storage-of-others": { change: { storage: { type: "none" } } },
+  "another-kubernetes": { change: { kubernetes: { version: "1.37.9", install: "packages" } } },
+  "another-kubernetes-from-a-template": { change: { kubernetes: { version: "1.37.9" } } },
   "settings-of-nodes": { change: { kubernetes: { kubelet: { maxPods: 200 } } } },
   "configuration-refused": {
     change: {

@@ -84,7 +84,7 @@ export class FakeMachine {
 
   /** The same text with the machine's paths. */
   here(text: string): string {
-    return text.replaceAll(/(?<=[\s='">])\/(usr\/local\/lib|var|run|etc)\//g, `${this.folder}/$1/`);
+    return text.replaceAll(/(?<=[\s='"<>])\/(usr\/local\/lib|var|run|etc)\//g, `${this.folder}/$1/`);
   }
 }
 

@@ -563,9 +563,13 @@ for word; do case $word in *=1.37.2-\\*) [[ $* != *--no-download* ]] || { sed -i
     socket.close();
   });
 
-  test("gets everything at once as long as it is no node", async () => {
+  test("gets everything at once as long as it is no node, with the keys of its repositories", async () => {
     installed("");
+    mkdirSync(file("etc/esxi-k8s"));
+    writeFileSync(file("etc/esxi-k8s/keys"), "kubernetes https://packages.example.org/key ABC - -\n");
+    machine.program("gpg", "printf 'pub:\\nfpr:::::::::ABC:\\n'");
     await expect(prepare()).resolves.toMatchObject({ status: 0, stdout: "ready for Kubernetes 1.37.2\n" });
+    expect(existsSync(file("etc/apt/keyrings/esxi-k8s-kubernetes.asc"))).toBe(true);
     expect(did()).toEqual(["install kubeadm=1.37.2-* kubelet=1.37.2-* kubectl=1.37.2-*"]);
   });
 

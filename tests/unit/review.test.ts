@@ -264,6 +264,68 @@ describe("what a review says of machines", () => {
   });
 });
 
+describe("what a review says of an upgrade", () => {
+  const urn = (type: string, name: string) => `urn:pulumi:sim::esxi-k8s::${type}::${name}`;
+  const types = { plane: "esxi-k8s:index:K8sControlPlane", node: "esxi-k8s:index:Machine" };
+  const command = "command:remote:Command";
+  const line = (script: string, parameters: string) =>
+    `exec sudo -n timeout --kill-after=10s 300s /usr/local/lib/esxi-k8s/${script} ${parameters}`;
+  /** A preview in which three steps of a master, and one of the cluster, show another version. */
+  function upgrade(from: string, to: string): Outcome {
+    const parent = urn(types.plane, "control-plane");
+    const machine = urn(types.node, "a");
+    const shown = (version: string) => (version === "" ? "" : ` VERSION=${version}`);
+    const step = (name: string, owner: string, when: string, script: string, parameters = "", op = "update") => ({
+      op,
+      urn: urn(command, name),
+      oldState: { type: command, parent: owner, inputs: { [when]: line(script, `${parameters}${shown(from)}`) } },
+      newState: { type: command, parent: owner, inputs: { [when]: line(script, `${parameters}${shown(to)}`) } },
+      diffReasons: [when],
+    });
+    const steps = [
+      { op: "same", urn: parent, newState: { type: types.plane, inputs: {} } },
+      { op: "same", urn: machine, newState: { type: types.node, parent, inputs: {} } },
+      step("a-away", parent, "update", "drain-node", "NAME=a SIZE=2x4096"),
+      step("a-prepare", machine, "create", "prepare-node-0123456789ab", "PULL=none", "replace"),
+      step("a-membership", machine, "update", "settle-node", "NAME=a SIZE=2x4096"),
+      step("control-plane-kubernetes", parent, "update", "finish-upgrade"),
+    ];
+    return { code: 0, stdout: JSON.stringify({ steps }), stderr: "" };
+  }
+
+  test("names the node and the cluster, and both versions", () => {
+    const said = markdown(review("sim", upgrade("1.36.3", "1.37.2")));
+    expect(said).toMatch(/^\*\*1 machine changes\*\* in stack `sim`: a is upgraded, control-plane changes\./);
+    expect(seen(said)).toContain(
+      "**upgraded** | Kubernetes `1.36.3` → `1.37.2`; emptied before, and taken back when it is well |",
+    );
+    expect(seen(said)).toMatch(/control-plane \| \*\*upgraded\*\* \| Kubernetes `1\.36\.3` → `1\.37\.2` \|/);
+    expect(seen(said)).not.toContain("runs again");
+  });
+
+  test("is none when steps show a version for the first time", () => {
+    expect(seen(markdown(review("sim", upgrade("", "1.37.2"))))).not.toContain("upgraded");
+  });
+
+  test("tells a machine that is made anew for it from one of another generation", () => {
+    const vm = "vsphere:index/virtualMachine:VirtualMachine";
+    const node = urn(types.node, "a");
+    const state = (replacementTrigger: string) => ({ type: vm, parent: node, inputs: {}, replacementTrigger });
+    const steps = [
+      { op: "same", urn: node, newState: { type: types.node, inputs: {} } },
+      {
+        op: "replace",
+        urn: urn(vm, "a"),
+        oldState: state("192.0.2.1, generation 0.1"),
+        newState: state("192.0.2.1, generation 0.1, Kubernetes 1.37.2"),
+      },
+    ];
+    const said = markdown(review("sim", { code: 0, stdout: JSON.stringify({ steps }), stderr: "" }));
+    expect(said).toContain("`Kubernetes of the template`: (none) → `1.37.2`");
+    expect(said).not.toContain("`generation`:");
+  });
+});
+
 describe("a preview that failed", () => {
   test.each([
     [

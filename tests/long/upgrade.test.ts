@@ -1,0 +1,88 @@
+import fc from "fast-check";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { afterAll, beforeEach, expect, vi } from "vitest";
+import { parse, stringify } from "yaml";
+import { underLoad } from "../e2e/load";
+import { Depot, earlier, later } from "../e2e/support/depot";
+import { expectPlane } from "../e2e/support/etcd";
+import { eventually, inLab, masters, run, temporaryFile, workers } from "../e2e/support/lab";
+import { vary } from "../support/configs";
+import { cases } from "./cases";
+
+/**
+ * A whole stack of five nodes becomes the next minor release of Kubernetes, from packages or from a template, while its demonstration is
+ * asked 100 times a second. Pulumi is killed at some point, and once more asked for the same.
+ */
+beforeEach(async () => {
+  await run("sim/down", []);
+  await run("sim/up", []);
+});
+
+afterAll(async () => {
+  await run("sim/down", []);
+});
+
+async function configuration(version: string, from: "packages" | "template"): Promise<string[]> {
+  const file = parse(await readFile("Pulumi.sim.yaml", "utf8")) as object;
+  const values = {
+    ...(await Depot.read()).values(),
+    kubernetes: { version, install: from === "packages" ? "packages" : "preinstalled" },
+    template: { name: from === "packages" ? "ubuntu-24.04" : "ubuntu-24.04-k8s" },
+  };
+  const keys = Object.entries(values).map(([key, value]) => [`esxi-k8s:${key}`, value]);
+  return ["--config-file", await temporaryFile(stringify(vary(file, { config: Object.fromEntries(keys) as object })))];
+}
+
+/** Minutes that one run of Pulumi may take on busy cores; a case has three. */
+const patience = 20;
+vi.setConfig({ testTimeout: 3 * patience * 60_000 });
+
+const pulumi = (...args: string[]) => run("sim/enter", ["pulumi", ...args, "--stack", "sim"], patience * 60);
+const kubectl = (...args: string[]) => inLab("tools/kubectl", "sim", ...args);
+const whole = ["up", "--yes", "--skip-preview", "--continue-on-error"];
+
+/** Kills an up after some seconds, hard, unless it has ended by then. */
+async function killedUp(options: string[], seconds: number): Promise<void> {
+  const args = ["pulumi", ...whole, "--stack", "sim", ...options];
+  const child = spawn("sim/enter", args, { detached: true, stdio: "ignore" });
+  const closed = once(child, "close");
+  const timer = setTimeout(() => {
+    process.kill(-(child.pid as number), "SIGKILL");
+  }, seconds * 1000);
+  await closed;
+  clearTimeout(timer);
+  await inLab("tools/free-lock", "sim");
+}
+
+cases("upgrade", async ({ choose, tell }) => {
+  const [from, killedAfter] = choose(
+    fc.tuple(fc.constantFrom("packages" as const, "template" as const), fc.integer({ min: 5, max: 300 })),
+  );
+  tell({ from, killedAfter });
+  await pulumi(...whole, ...(await configuration(earlier, "packages")));
+  await kubectl("create", "configmap", "written-before");
+  const wanted = await configuration(later, from);
+  const began = Date.now();
+  const { sent, failures, slowest } = await underLoad(10, async () => {
+    await killedUp(wanted, killedAfter);
+    await pulumi(...whole, ...wanted);
+  });
+  tell({ took: (Date.now() - began) / 1000, sent, lost: failures.length, slowest });
+
+  const nodes = await kubectl(
+    ...["get", "nodes", "-o"],
+    'jsonpath={range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.status.conditions[?(@.type=="Ready")].status}{.spec.unschedulable}{"\n"}{end}',
+  );
+  expect(nodes.split("\n").sort()).toEqual([...masters, ...workers].map((name) => `${name} v${later} True`));
+  await expectPlane("master-1");
+  await kubectl("get", "configmap", "written-before");
+  await eventually(120, async () => {
+    for (const set of ["daemonset/kube-proxy", "deployment/coredns"]) {
+      expect(await kubectl("-n", "kube-system", "rollout", "status", set, "--timeout=5s")).toContain("successfully");
+    }
+  });
+  await pulumi("preview", "--expect-no-changes", ...wanted);
+  expect(failures).toEqual([]);
+});
