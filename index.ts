@@ -59,7 +59,7 @@ export = async () => {
     dependsOn: [controlPlane.upgraded],
   });
 
-  // The default StorageClass.
+  // The StorageClasses, and what makes their volumes.
   const storage = new Storage("storage", { api, config: config.storage, dependsOn: workersReady });
 
   // Issues the certificates of Consul and Traefik.
@@ -72,7 +72,7 @@ export = async () => {
         authority,
         config: config.consul,
         entries: routes.kv,
-        foreignStorage: config.storage.type === "none",
+        foreignStorage: Object.keys(config.storage.classes).length === 0,
         dependsOn: [...workersReady, ...storage.ready],
       })
     : undefined;

@@ -120,7 +120,7 @@ export class ConsulKv extends pulumi.ComponentResource {
     const { storageClass } = config;
     const wanted = storageClass === undefined ? "a default StorageClass" : `the StorageClass ${storageClass}`;
     void pulumi.log.info(
-      `storage.type is none: Consul's volumes need ${wanted}, within five minutes once nodes are Ready`,
+      `storage.classes is empty: Consul's volumes need ${wanted}, within five minutes once nodes are Ready`,
       this,
     );
     return controlPlane.run(

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { merge, type Document } from "../render/merge";
 import type { StackConfig } from "./schema";
+import { classesOf } from "./storage";
 import {
   busyboxVersion,
   flannelCniPluginVersion,
@@ -22,7 +23,7 @@ export type ImageSettings = Pick<StackConfig, "kubernetes" | "storage" | "consul
 /** Images that the components of a stack run, beside those of kubeadm. */
 export function componentImages({ storage, consul, ingress, demo }: ImageSettings): string[] {
   const images = [flannelImage, flannelCniPluginImage];
-  if (storage.type === "local-path") {
+  if (Object.keys(classesOf("local-path", storage.classes)).length > 0) {
     images.push(localPathProvisionerImage, busyboxImage);
   }
   if (demo) {

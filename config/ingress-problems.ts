@@ -24,7 +24,7 @@ function workerProblems({ workers, storage, consul, ingress }: StackConfig): Pro
 
   if (count === 0) {
     const needy = {
-      ...(storage.type === "local-path" && { storage: "storage.type: none" }),
+      ...(Object.keys(storage.classes).length > 0 && { storage: "storage.classes: {}" }),
       ...(consul.enabled && { consul: "consul.enabled: false" }),
       ...(ingress.enabled && { ingress: "ingress.enabled: false" }),
     };

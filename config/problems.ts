@@ -7,6 +7,7 @@ import { routeProblems } from "../routes/problems";
 import type { Problem } from "./problem";
 import type { NodeConfig, StackConfig } from "./schema";
 import { sourceProblems } from "./source-problems";
+import { storageProblems } from "./storage-problems";
 import { valuesProblems } from "./values-problems";
 
 /**
@@ -22,6 +23,7 @@ export function findProblems(config: StackConfig, now = new Date()): Problem[] {
     ...chartProblems(config),
     ...kubernetesProblems(config),
     ...sourceProblems(config),
+    ...storageProblems(config),
     ...ingressProblems(config, now),
     ...routeProblems(config),
     ...valuesProblems(config),

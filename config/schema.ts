@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { dnsLabelForm, dnsNameForm, dnsNameLength } from "./dns-names";
 import { packages, proxy, registryMirrors } from "./sources";
+import { storageClass } from "./storage";
 import { defaultKubernetesVersion, fittingCharts } from "./versions";
 
 /** A DNS label (RFC 1123): it becomes a virtual machine's name, a host name and a node name. */
@@ -270,7 +271,7 @@ export const stackConfig = z.strictObject({
     )
     .default({}),
 
-  /** The default StorageClass. */
+  /** When certificates are renewed. */
   certificates: z
     .strictObject({
       /**
@@ -280,21 +281,22 @@ export const stackConfig = z.strictObject({
       renewBeforeDays: z.int().min(1).max(365).default(90),
     })
     .prefault({}),
+
+  /** Where volumes come from. */
   storage: z
     .strictObject(
       {
         /**
-         * `local-path`: folders on the nodes' own disks, by Rancher's provisioner; a volume stays on its node.
-         * `none`: the cluster gets its StorageClass from somebody else.
+         * StorageClasses by name; docs/storage.md says which type is for what. `{}`: the cluster gets its classes from somebody else.
+         * Default: `local-path` alone, of that type and the default one.
          */
-        type: z.enum(["local-path", "none"]).default("local-path"),
-        /** Folder on every node that receives the volumes of `local-path`. */
-        path: z
-          .string()
-          .regex(/^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)+\/?$/, { error: "an absolute path other than /" })
-          .default("/var/lib/local-path-provisioner"),
+        classes: z
+          .record(dnsName({ error: "the name of a StorageClass" }), storageClass, {
+            error: "StorageClasses by name, such as { local-path: { type: local-path, default: true } }",
+          })
+          .default(() => ({ "local-path": storageClass.parse({ type: "local-path", default: true }) })),
       },
-      { error: "a mapping such as { type: local-path }" },
+      { error: "a mapping such as { classes: { local-path: { type: local-path, default: true } } }" },
     )
     .prefault({}),
 
@@ -307,7 +309,7 @@ export const stackConfig = z.strictObject({
       replicas: z.int().min(1).max(7).default(3),
       /** Size of each server's volume. Kubernetes refuses another one once the servers are there. Default 1Gi. */
       storageSize: quantity.default("1Gi"),
-      /** StorageClass of the volumes, likewise. Default: the cluster's default one. */
+      /** StorageClass of the volumes, likewise: a key of `storage.classes`, unless that is empty. Default: the default class. */
       storageClass: dnsName({ error: "the name of a StorageClass" }).optional(),
       /**
        * Entries that this stack owns, by key; Traefik reads those below `traefik/`. They stand in clear in the stack's state.

@@ -16,7 +16,7 @@ class_is_there() {
 }
 wanted=${CLASS:+the StorageClass $CLASS}
 if ! retry_for 300 "${wanted:=a default StorageClass}" class_is_there; then
-  echo "Consul's volumes need $wanted, and storage.type is none: apply one now, or set storage.type: local-path, and run pulumi up again"
+  echo "Consul's volumes need $wanted, and storage.classes is empty: apply one now, or declare one there, and run pulumi up again"
   exit 1
 fi
 report "there is $wanted"

@@ -2,33 +2,32 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { busyboxImage, localPathProvisionerImage } from "../../config/images";
 import { toYaml } from "../../render/yaml";
-import type { ClusterApi } from "../in-cluster/cluster-api";
+import type { ClassesOf } from "../../config/storage";
 import { podField } from "../in-cluster/pod-field";
 import { restrictedContainer, restrictedPod } from "../in-cluster/restricted";
-
-export interface LocalPathStorageArgs {
-  api: ClusterApi;
-  /** Folder on every node that receives the volumes. */
-  path: string;
-  /** Nodes that take the provisioner's pods. */
-  dependsOn: pulumi.Resource[];
-}
+import { StorageType, type ClassSpec, type StorageTypeArgs } from "./storage-type";
 
 const labels = { app: "local-path-provisioner" };
 const script = (line: string) => `#!/bin/sh\nset -eu\n${line}\n`;
 
 /**
- * The default StorageClass `local-path`: volumes are folders on the node on which their first pod is placed, and stay there.
- * Needs nothing but the nodes' disks; what wants to survive a node has to have copies of its data, as etcd and Consul do.
+ * Volumes that are folders on the node on which their first pod is placed, and stay there. Needs nothing but the nodes' disks; what wants to
+ * survive a node has to have copies of its data, as etcd and Consul do.
  */
-export class LocalPathStorage extends pulumi.ComponentResource {
-  /** Done when volumes can be asked for. */
-  readonly ready: pulumi.Resource;
+export class LocalPathStorage extends StorageType<"local-path"> {
+  constructor(
+    name: string,
+    args: StorageTypeArgs<"local-path">,
+    opts: pulumi.ComponentResourceOptions & { parent: pulumi.Resource },
+  ) {
+    super("LocalPathStorage", name, args, opts);
+  }
 
-  constructor(name: string, args: LocalPathStorageArgs, opts: pulumi.ComponentResourceOptions) {
-    super("esxi-k8s:index:LocalPathStorage", name, {}, opts);
-    const inCluster = args.api.inCluster(this, args.dependsOn);
-
+  protected override provisioner(
+    name: string,
+    args: StorageTypeArgs<"local-path">,
+    inCluster: pulumi.CustomResourceOptions,
+  ): pulumi.Resource[] {
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
       {
@@ -99,9 +98,7 @@ export class LocalPathStorage extends pulumi.ComponentResource {
         // The provisioner looks for this name.
         metadata: { ...metadata, name: "local-path-config" },
         data: {
-          "config.json": JSON.stringify({
-            nodePathMap: [{ node: "DEFAULT_PATH_FOR_NON_LISTED_NODES", paths: [args.path] }],
-          }),
+          "config.json": JSON.stringify({ storageClassConfigs: paths(args.classes) }),
           setup: script('mkdir -m 0777 -p "$VOL_DIR"'),
           teardown: script('rm -rf "$VOL_DIR"'),
           "helperPod.yaml": toYaml(helperPod),
@@ -121,20 +118,26 @@ export class LocalPathStorage extends pulumi.ComponentResource {
       },
       { ...inCluster, dependsOn: [binding, clusterBinding] },
     );
-    const storageClass = new k8s.storage.v1.StorageClass(
-      `${name}-class`,
-      {
-        metadata: { name: "local-path", annotations: { "storageclass.kubernetes.io/is-default-class": "true" } },
-        provisioner: "rancher.io/local-path",
-        // A volume is made where its pod is placed, not the other way round.
-        volumeBindingMode: "WaitForFirstConsumer",
-        reclaimPolicy: "Delete",
-      },
-      { ...inCluster, dependsOn: provisioner },
-    );
-    this.ready = storageClass;
-    this.registerOutputs({});
+    return [provisioner];
   }
+
+  protected override classSpec(): ClassSpec {
+    return {
+      provisioner: "rancher.io/local-path",
+      // A volume is made where its pod is placed, not the other way round.
+      volumeBindingMode: "WaitForFirstConsumer",
+    };
+  }
+}
+
+/** The folder of each class, on every node. */
+function paths(classes: ClassesOf<"local-path">): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(classes).map(([name, { path }]) => [
+      name,
+      { nodePathMap: [{ node: "DEFAULT_PATH_FOR_NON_LISTED_NODES", paths: [path] }] },
+    ]),
+  );
 }
 
 /** Runs `setup` and `teardown` on the node; the provisioner mounts the folder into it. */

@@ -63,8 +63,8 @@ export function describeCreation(): void {
         "ingress.dynamic.http.routers.again.rule: got demo-consul.lab.localhost, expected a host that no other source claims, because the demonstration has it",
       ].join("\n"),
     );
-    expect(await refusal(`${good}  esxi-k8s:storage: { type: ceph }\n`)).toBe(
-      `${firstLine("1 problem")}\nstorage.type: got "ceph", expected one of "local-path"|"none"`,
+    expect(await refusal(`${good}  esxi-k8s:storage: { classes: { blocks: { type: ceph } } }\n`)).toBe(
+      `${firstLine("1 problem")}\nstorage.classes.blocks.type: got "ceph", expected a type of storage: local-path`,
     );
     expect(await inventory()).toEqual({});
   });

@@ -39,7 +39,7 @@ const cases: Record<string, Case> = {
   "workers-removed": {
     change: {
       workers: null,
-      storage: { type: "none" },
+      storage: { classes: {} },
       consul: { enabled: false },
       ingress: { enabled: false },
       demo: null,
@@ -70,7 +70,7 @@ const cases: Record<string, Case> = {
   "certificate-renewed": { options: ["--target-replace", "**::ingress-certificate", "--target-dependents"] },
   "authority-renewed": { options: ["--target-replace", "**::authority-certificate", "--target-dependents"] },
   "consul-removed": { change: { consul: { enabled: false }, demo: null } },
-  "storage-of-others": { change: { storage: { type: "none" } } },
+  "storage-of-others": { change: { storage: { classes: {} } } },
   "another-kubernetes": { change: { kubernetes: { version: "1.37.9", install: "packages" } } },
   "another-kubernetes-from-a-template": { change: { kubernetes: { version: "1.37.9" } } },
   "settings-of-nodes": { change: { kubernetes: { kubelet: { maxPods: 200 } } } },

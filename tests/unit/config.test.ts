@@ -135,7 +135,16 @@ describe("a valid configuration is accepted", () => {
     });
     expect(config.registryMirrors).toEqual({});
     expect(config.proxy).toEqual({ noProxy: [] });
-    expect(config.storage).toEqual({ type: "local-path", path: "/var/lib/local-path-provisioner" });
+    expect(config.storage).toEqual({
+      classes: {
+        "local-path": {
+          type: "local-path",
+          default: true,
+          reclaimPolicy: "Delete",
+          path: "/var/lib/local-path-provisioner",
+        },
+      },
+    });
     expect(config.consul).toEqual({ enabled: true, replicas: 3, storageSize: "1Gi", kv: {}, values: {} });
     expect(config.ingress).toEqual({
       enabled: true,

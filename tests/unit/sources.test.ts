@@ -162,7 +162,7 @@ describe("images", () => {
       expect.stringMatching(/^docker.io\/library\/traefik:v\d/),
     ]);
     const bare = variant({
-      storage: { type: "none" },
+      storage: { classes: {} },
       consul: { enabled: false },
       ingress: { values: { image: { registry: "quay.io", repository: "me/traefik", tag: "v9" } } },
     });

@@ -219,7 +219,7 @@ describe("the step that waits for a StorageClass of somebody else", () => {
     const { status, stderr } = await waitFor({ CLASS: "" });
     expect(status).toBe(1);
     expect(stderr).toContain(
-      "Consul's volumes need a default StorageClass, and storage.type is none: apply one now, or",
+      "Consul's volumes need a default StorageClass, and storage.classes is empty: apply one now, or",
     );
   });
 });

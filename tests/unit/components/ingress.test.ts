@@ -143,7 +143,7 @@ describe.each([{ preview: false }, { preview: true }])(
 describe("Consul", () => {
   const recorded = recordOnce(
     vary(validConfig(), {
-      consul: { storageSize: "3Gi", storageClass: "fast", kv: { "app/a": "1", "other/b": "é" } },
+      consul: { storageSize: "3Gi", storageClass: "local-path", kv: { "app/a": "1", "other/b": "é" } },
     }),
   );
 
@@ -159,7 +159,7 @@ describe("Consul", () => {
       server: {
         replicas: 3,
         storage: "3Gi",
-        storageClass: "fast",
+        storageClass: "local-path",
         serverCert: { secretName: "consul-server-cert" },
         affinity: "",
         topologySpreadConstraints: expect.any(String) as string,
@@ -467,7 +467,7 @@ describe("what is disabled", () => {
   });
 
   test("without storage of its own the cluster has no StorageClass, and Consul waits for workers and somebody else's", async () => {
-    const recording = await runProgram(vary(validConfig(), { storage: { type: "none" } }));
+    const recording = await runProgram(vary(validConfig(), { storage: { classes: {} } }));
     expect(kinds(recording)).not.toContain("LocalPathStorage");
     expect(kinds(recording)).not.toContain("StorageClass");
     expect(recording.get("Storage", "storage").outputs).toEqual({});

@@ -306,7 +306,7 @@ describe("no workers", () => {
   const recorded = recordOnce(
     vary(validConfig(), {
       workers: null,
-      storage: { type: "none" },
+      storage: { classes: {} },
       consul: { enabled: false },
       ingress: { enabled: false },
     }),
