@@ -9,6 +9,7 @@ import {
   addressesByName,
   knownHosts,
   loadPast,
+  MetricsServer,
   Storage,
   TraefikIngress,
   WorkerPool,
@@ -62,8 +63,13 @@ export = async () => {
   // The StorageClasses, and what makes their volumes.
   const storage = new Storage("storage", { api, config: config.storage, dependsOn: workersReady });
 
-  // Issues the certificates of Consul and Traefik.
+  // Issues the certificates of what follows.
   const authority = new Authority("authority", { past, ...config.certificates });
+
+  // What nodes and pods use, for kubectl top and autoscalers.
+  if (config.metrics.enabled) {
+    new MetricsServer("metrics", { api, authority, dependsOn: [...workersReady, ...controlPlane.approvers] });
+  }
 
   // The store in which people edit routes.
   const consul = config.consul.enabled

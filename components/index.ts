@@ -6,6 +6,7 @@ export { EsxiCluster } from "./esxi-cluster";
 export { HaproxyFrontend } from "./haproxy-frontend";
 export { K8sControlPlane } from "./k8s-control-plane";
 export { addressesByName, knownHosts } from "./machine/machine";
+export { MetricsServer } from "./metrics-server";
 export { loadPast } from "./past";
 export { Storage } from "./storage/storage";
 export { TraefikIngress } from "./traefik-ingress";

@@ -3,12 +3,16 @@ import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import * as k8s from "@pulumi/kubernetes";
 import type { LoadedConfig } from "../config";
+import { backends } from "../config/nodes";
 import { recorded, type Marks, type Past } from "../config/past";
 import { endsWithin, renewal, warningDays } from "../config/renewal";
+import { approverUnit } from "../render/approver";
 import { foundingConfig } from "../render/founding";
+import { stepPath } from "../render/step";
 import type { EsxiCluster } from "./esxi-cluster";
 import { ClusterApi } from "./in-cluster/cluster-api";
 import { Flannel } from "./in-cluster/flannel";
+import { ServingCertificates } from "./in-cluster/serving-certificates";
 import type { HaproxyFrontend } from "./haproxy-frontend";
 import type { Machine } from "./machine/machine";
 import { leaving, Nodes, words, type Member } from "./machine/nodes";
@@ -38,6 +42,8 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   readonly api: ClusterApi;
   /** The masters, in the order of their names. */
   readonly machines: Machine[];
+  /** Done when masters judge the kubelets' requests for serving certificates. */
+  readonly approvers: pulumi.Resource[];
   /** Where any master that serves answers to SSH. */
   readonly masters: Reach;
   private readonly nodes: Nodes;
@@ -123,6 +129,28 @@ export class K8sControlPlane extends pulumi.ComponentResource {
         data: { timeout, force: String(force), masters: words(masters.sort()), nodes: words(nodes.sort()) },
       },
       this.api.inCluster(this),
+    );
+
+    // What kubelets may be known by. They ask for it once they are there, again and again until they have it.
+    const servingCertificates = new ServingCertificates(
+      `${name}-serving-certificates`,
+      {
+        api: this.api,
+        nodes: Object.fromEntries(
+          backends(controlPlane, ...Object.values(config.workers)).map((node) => [node.name, node.address]),
+        ),
+      },
+      { parent: this },
+    );
+    this.approvers = members.map(({ machine, membership }) =>
+      machine.run(
+        `${machine.machineName}-approver`,
+        {
+          script: "run-approver",
+          texts: { UNIT: approverUnit(stepPath("approver-login"), stepPath("approve-serving-certificates")) },
+        },
+        { parent: machine, dependsOn: [membership, servingCertificates] },
+      ),
     );
 
     // Nothing needs all masters, but who brings up a stack is told when one does not become Ready.

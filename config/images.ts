@@ -10,21 +10,26 @@ import {
   flannelVersion,
   kubeadmImages,
   localPathProvisionerVersion,
+  metricsServerVersion,
 } from "./versions";
 
 export const flannelImage = `ghcr.io/flannel-io/flannel:v${flannelVersion}`;
 export const flannelCniPluginImage = `ghcr.io/flannel-io/flannel-cni-plugin:v${flannelCniPluginVersion}`;
 export const localPathProvisionerImage = `docker.io/rancher/local-path-provisioner:v${localPathProvisionerVersion}`;
+export const metricsServerImage = `registry.k8s.io/metrics-server/metrics-server:v${metricsServerVersion}`;
 export const busyboxImage = `docker.io/library/busybox:${busyboxVersion}`;
 
 /** What decides which images a stack has. */
-export type ImageSettings = Pick<StackConfig, "kubernetes" | "storage" | "consul" | "ingress" | "demo">;
+export type ImageSettings = Pick<StackConfig, "kubernetes" | "storage" | "metrics" | "consul" | "ingress" | "demo">;
 
 /** Images that the components of a stack run, beside those of kubeadm. */
-export function componentImages({ storage, consul, ingress, demo }: ImageSettings): string[] {
+export function componentImages({ storage, metrics, consul, ingress, demo }: ImageSettings): string[] {
   const images = [flannelImage, flannelCniPluginImage];
   if (Object.keys(classesOf("local-path", storage.classes)).length > 0) {
     images.push(localPathProvisionerImage, busyboxImage);
+  }
+  if (metrics.enabled) {
+    images.push(metricsServerImage);
   }
   if (demo) {
     images.push(busyboxImage);

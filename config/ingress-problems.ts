@@ -18,13 +18,14 @@ export function ingressProblems(config: StackConfig, now: Date): Problem[] {
   ];
 }
 
-function workerProblems({ workers, storage, consul, ingress }: StackConfig): Problem[] {
+function workerProblems({ workers, storage, metrics, consul, ingress }: StackConfig): Problem[] {
   const count = schedulable(workers).reduce((sum, { nodes }) => sum + Object.keys(nodes).length, 0);
   const on = count === 1 ? "1 worker that takes pods" : `${String(count)} workers that take pods`;
 
   if (count === 0) {
     const needy = {
       ...(Object.keys(storage.classes).length > 0 && { storage: "storage.classes: {}" }),
+      ...(metrics.enabled && { metrics: "metrics.enabled: false" }),
       ...(consul.enabled && { consul: "consul.enabled: false" }),
       ...(ingress.enabled && { ingress: "ingress.enabled: false" }),
     };

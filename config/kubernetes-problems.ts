@@ -43,6 +43,7 @@ export function kubernetesProblems(config: StackConfig): Problem[] {
     ...preflightProblems(config),
     ...masterSizeProblems(config),
     ...kubeletProblems(config),
+    ...metricsProblems(config),
   ];
 }
 
@@ -142,4 +143,18 @@ function kubeletProblems({ kubernetes: { kubelet } }: StackConfig): Problem[] {
       expected: `a whole number up to ${String(addressesOfNode)}, because a node has a /24 for its pods`,
     },
   ];
+}
+
+/** What measures nodes trusts the certificates alone that the cluster signs. */
+function metricsProblems({ kubernetes: { kubelet }, metrics }: StackConfig): Problem[] {
+  return !metrics.enabled || kubelet.serverTLSBootstrap !== false
+    ? []
+    : [
+        {
+          path: "metrics.enabled",
+          got: "true",
+          expected:
+            "false, or no kubernetes.kubelet.serverTLSBootstrap: false, with which kubelets sign their certificates themselves",
+        },
+      ];
 }

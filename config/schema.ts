@@ -300,6 +300,14 @@ export const stackConfig = z.strictObject({
     )
     .prefault({}),
 
+  /** What nodes and pods use of processors and memory, by metrics-server: for `kubectl top` and autoscalers. */
+  metrics: z
+    .strictObject({
+      /** Default true. */
+      enabled: z.boolean().default(true),
+    })
+    .prefault({}),
+
   /** Consul: the key-value store in which people edit routes. */
   consul: z
     .strictObject({

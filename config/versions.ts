@@ -15,6 +15,9 @@ export const flannelCniPluginVersion = "1.8.0-flannel1";
 /** Newest whose Go module builds without modules that are withdrawn. */
 export const localPathProvisionerVersion = "0.0.30";
 
+/** Newest. */
+export const metricsServerVersion = "0.9.0";
+
 /** A shell for what prepares volumes, and the demonstration's web server. */
 export const busyboxVersion = "1.36";
 

@@ -54,12 +54,24 @@ export function initConfig(cluster: ClusterSettings, node: NodeSettings): string
       networking: { podSubnet: cluster.podCidr, serviceSubnet: cluster.serviceCidr },
       apiServer: { certSANs: [...new Set([cluster.endpoint, ...cluster.certSANs])] },
     },
-    merge(
-      { apiVersion: "kubelet.config.k8s.io/v1beta1", kind: "KubeletConfiguration", cgroupDriver: "systemd" },
-      cluster.kubelet,
-    ),
+    kubeletConfig(cluster.kubelet),
     merge({ apiVersion: "kubeproxy.config.k8s.io/v1alpha1", kind: "KubeProxyConfiguration" }, cluster.kubeProxy),
   );
+}
+
+function kubeletConfig(over: Document): Document {
+  const { serverTLSBootstrap, ...others } = merge(
+    {
+      apiVersion: "kubelet.config.k8s.io/v1beta1",
+      kind: "KubeletConfiguration",
+      cgroupDriver: "systemd",
+      // The cluster's authority signs what kubelets are known by, once a master has judged their requests.
+      serverTLSBootstrap: true,
+    },
+    over,
+  );
+  // What Kubernetes does by itself is left out: clusters that were founded that way have no word of it.
+  return serverTLSBootstrap === false ? others : { ...others, serverTLSBootstrap };
 }
 
 /**

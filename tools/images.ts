@@ -15,6 +15,7 @@ const relevant = stackConfig.pick({
   registryMirrors: true,
   frontend: true,
   storage: true,
+  metrics: true,
   consul: true,
   ingress: true,
   demo: true,

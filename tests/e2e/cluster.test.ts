@@ -13,6 +13,7 @@ import { describeInstalling } from "./installing";
 import { describeLoad } from "./load";
 import { describeMachine } from "./machine";
 import { describeMembers } from "./members";
+import { describeMetrics } from "./metrics";
 import { describePullRequest } from "./pull-request";
 import { describeReviews } from "./reviews";
 import { describeFailure, describeRuns } from "./runs";
@@ -60,6 +61,7 @@ describe("a cluster is used", () => {
     "Pulumi, again": describeRuns,
     Consul: describeConsul,
     "the ingress": describeIngress,
+    "what is measured": describeMetrics,
     "another stack": describeExample,
     "environments of the repository": describeEnvironments,
     "the vSphere SDK of unit tests": describeSdk,

@@ -40,6 +40,7 @@ const cases: Record<string, Case> = {
     change: {
       workers: null,
       storage: { classes: {} },
+      metrics: { enabled: false },
       consul: { enabled: false },
       ingress: { enabled: false },
       demo: null,

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
+import { approverUnit } from "../../render/approver";
 import { metadata, userdata } from "../../render/cloud-init";
 import { haproxyConfig, type HaproxySettings } from "../../render/haproxy";
 import { keepalivedConfig, keepalivedUnit } from "../../render/keepalived";
@@ -64,6 +65,7 @@ describe("rendered files read as before", () => {
     ["keepalived-alone.conf", () => keepalivedConfig({ ...keepalived, peers: [] })],
     // The script's name holds a hash of its text, which changes for other reasons.
     ["keepalived.service", () => keepalivedUnit(keepalived).replace(/(?<=await-virtual-address-)[0-9a-f]{12}/, "HASH")],
+    ["approver.service", () => approverUnit("/lib/approver-login", "/lib/approve-serving-certificates")],
     ["kubeadm-init.yaml", () => initConfig(cluster, master)],
     [
       "kubeadm-join-master.yaml",

@@ -158,11 +158,13 @@ describe("images", () => {
       expect.stringMatching(/^ghcr.io\/flannel-io\/flannel-cni-plugin:v/),
       expect.stringMatching(/^docker.io\/rancher\/local-path-provisioner:v/),
       expect.stringMatching(/^docker.io\/library\/busybox:/),
+      expect.stringMatching(/^registry.k8s.io\/metrics-server\/metrics-server:v/),
       expect.stringMatching(/^docker.io\/hashicorp\/consul:\d/),
       expect.stringMatching(/^docker.io\/library\/traefik:v\d/),
     ]);
     const bare = variant({
       storage: { classes: {} },
+      metrics: { enabled: false },
       consul: { enabled: false },
       ingress: { values: { image: { registry: "quay.io", repository: "me/traefik", tag: "v9" } } },
     });

@@ -426,7 +426,11 @@ describe("a certificate of one's own", () => {
       type: "kubernetes.io/tls",
       stringData: { "tls.crt": own.certificate, "tls.key": own.key },
     });
-    expect(names(issuing(recording)).sort()).toEqual(["authority-certificate", "consul-certificate"]);
+    expect(names(issuing(recording)).sort()).toEqual([
+      "authority-certificate",
+      "consul-certificate",
+      "metrics-certificate",
+    ]);
     const clear = recording.resources.filter(({ inputs, secrets }) => {
       const open = Object.entries(inputs).filter(([key]) => !secrets.includes(key));
       return JSON.stringify(open).includes(own.key.split("\n")[1] ?? "");
@@ -585,7 +589,7 @@ describe("the end of a certificate", () => {
   });
 
   test.each([
-    { days: 29, warned: ["authority-certificate", "consul-certificate", "ingress-certificate"] },
+    { days: 29, warned: ["authority-certificate", "consul-certificate", "ingress-certificate", "metrics-certificate"] },
     { days: 31, warned: [] },
   ])("is announced a month before: $days days", async ({ days, warned }) => {
     const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();

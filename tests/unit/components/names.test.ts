@@ -90,7 +90,16 @@ test("every component is of this project's types and registers its outputs", () 
   expect([...new Set(components.map(({ type }) => type))].sort()).toEqual(
     [
       ...["Authority", "ClusterDns", "ConsulKv", "Demo", "EsxiCluster", "Flannel", "HaproxyFrontend"],
-      ...["K8sControlPlane", "LocalPathStorage", "Machine", "Storage", "TraefikIngress", "WorkerPool"],
+      ...[
+        "K8sControlPlane",
+        "LocalPathStorage",
+        "Machine",
+        "MetricsServer",
+        "ServingCertificates",
+        "Storage",
+        "TraefikIngress",
+        "WorkerPool",
+      ],
     ].map((name) => `esxi-k8s:index:${name}`),
   );
   // Without it Pulumi shows a component as unfinished for ever.
@@ -127,6 +136,7 @@ test("only components have no parent", () => {
     "cluster-dns",
     "storage",
     "authority",
+    "metrics",
     "consul",
     "ingress",
     "demo",

@@ -70,7 +70,7 @@ function secretTexts(): Map<string, string> {
 
 const issued = new Map<string, Issued>();
 beforeAll(async () => {
-  for (const name of ["authority-certificate", "consul-certificate", "ingress-certificate"]) {
+  for (const name of ["authority-certificate", "consul-certificate", "ingress-certificate", "metrics-certificate"]) {
     issued.set(name, await issuedCertificate(name));
   }
 });
@@ -140,6 +140,7 @@ test("the search finds secrets where they belong", () => {
       "Secret consul-bootstrap-token stringData.token: bootstrap token of Consul",
       "Command consul-acl stdin: editor token of Consul",
       "Command consul-acl stdin: reader token of Consul",
+      "Secret metrics-certificate stringData.tls.key: key of metrics-certificate",
       "Secret ingress-default-certificate stringData.tls.key: key of ingress-certificate",
       "Secret ingress-dashboard-users stringData.users: hash of the dashboard's password",
       "Secret ingress-consul stringData.token: reader token of Consul",
@@ -172,7 +173,11 @@ test("the authority's key goes nowhere but to what issues certificates", () => {
   const holders = recorded().resources.filter(({ inputs }) =>
     [...texts(inputs, "")].some(([, text]) => text.includes(line)),
   );
-  expect(holders.map(({ name }) => name).sort()).toEqual(["consul-certificate", "ingress-certificate"]);
+  expect(holders.map(({ name }) => name).sort()).toEqual([
+    "consul-certificate",
+    "ingress-certificate",
+    "metrics-certificate",
+  ]);
 });
 
 test("the values of Helm releases hold no secret, marked or not", () => {
@@ -238,7 +243,7 @@ describe("marks", () => {
 
   test("all that a Secret of the cluster holds", () => {
     const secrets = recorded().ofType("core/v1:Secret");
-    expect(secrets).toHaveLength(7);
+    expect(secrets).toHaveLength(8);
     for (const secret of secrets) {
       expect(secret.secrets, secret.name).toContain("stringData");
       expect(secret.additionalSecretOutputs, secret.name).toEqual(expect.arrayContaining(["data", "stringData"]));

@@ -307,6 +307,7 @@ describe("no workers", () => {
     vary(validConfig(), {
       workers: null,
       storage: { classes: {} },
+      metrics: { enabled: false },
       consul: { enabled: false },
       ingress: { enabled: false },
     }),

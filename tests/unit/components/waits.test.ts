@@ -96,11 +96,22 @@ describe.each([
       );
     });
     expect(awaited.map(({ name }) => name).sort()).toEqual([
-      ...["consul", "demo-application", "ingress", "storage-local-path-provisioner"],
+      ...["consul", "demo-application", "ingress", "metrics-deployment", "storage-local-path-provisioner"],
     ]);
     for (const resource of awaited) {
       expect(namesBefore(resource), resource.name).toContain("worker-1-labels");
     }
+  });
+
+  test("what measures nodes finds certificates that it trusts", () => {
+    const before = namesBefore(recorded().get("Deployment", "metrics-deployment"));
+    expect(before).toEqual(
+      expect.arrayContaining(
+        recorded()
+          .masters()
+          .map((master) => `${master}-approver`),
+      ),
+    );
   });
 
   test("Consul's volumes have a StorageClass", () => {
