@@ -1,5 +1,6 @@
 import {
   Authority,
+  CloudProvider,
   ClusterDns,
   ConsulKv,
   Demo,
@@ -16,6 +17,7 @@ import {
 } from "./components";
 import { loadConfig } from "./config";
 import { backends, schedulable } from "./config/nodes";
+import { hasType } from "./config/storage";
 import { frontendFiles } from "./render/sources";
 import { hostsBySource } from "./routes/problems";
 import { declaredRoutes, ownHosts } from "./routes/declared";
@@ -50,7 +52,12 @@ export = async () => {
     ([name, pool]) => new WorkerPool(name, { controlPlane, config: pool }),
   );
   const workerMachines = pools.flatMap(({ machines }) => machines);
-  const workersReady = pools.flatMap(({ ready }) => ready);
+
+  // Which virtual machine a node is, where disks of vSphere's are attached to it. Until it is known, nodes take no pods.
+  const cloud = hasType("vsphere", config.storage.classes)
+    ? new CloudProvider("cloud-provider", { api, config })
+    : undefined;
+  const workersReady = [...pools.flatMap(({ ready }) => ready), ...(cloud?.ready ?? [])];
 
   // Names inside the cluster, resolved on every node.
   new ClusterDns("cluster-dns", {
@@ -61,7 +68,7 @@ export = async () => {
   });
 
   // The StorageClasses, and what makes their volumes.
-  const storage = new Storage("storage", { api, config: config.storage, dependsOn: workersReady });
+  const storage = new Storage("storage", { api, config, worker: workerMachines[0], dependsOn: workersReady });
 
   // Issues the certificates of what follows.
   const authority = new Authority("authority", { past, ...config.certificates });

@@ -3,6 +3,7 @@ import * as vsphere from "@pulumi/vsphere";
 import type { LoadedConfig, MachineSize, NodeConfig } from "../config";
 import { placedNodes, placeOf, wantedMachine } from "../config/nodes";
 import { disturbance, type Disturbance, type Past } from "../config/past";
+import { hasType } from "../config/storage";
 import { stackFolder } from "./machine/folder";
 import { Machine } from "./machine/machine";
 import { SshIdentities, sshIdentity, type SshIdentity } from "./machine/ssh-identity";
@@ -128,7 +129,10 @@ export class EsxiCluster extends pulumi.ComponentResource {
       {
         placement: { ...host, elsewhere, folder: this.folder, networkId: this.networkId, template: this.template },
         size: group,
-        wanted: wantedMachine(this.config.hosts, node, group),
+        wanted: {
+          ...wantedMachine(this.config.hosts, node, group),
+          ...(role !== "frontend" && hasType("vsphere", this.config.storage.classes) && { externalCloudProvider: true }),
+        },
         after: opts.after,
         network: this.network,
         user: this.user,

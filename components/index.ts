@@ -1,4 +1,5 @@
 export { Authority } from "./authority";
+export { CloudProvider } from "./cloud-provider";
 export { ClusterDns } from "./in-cluster/cluster-dns";
 export { ConsulKv } from "./consul-kv";
 export { Demo } from "./in-cluster/demo";

@@ -1,12 +1,23 @@
 import type { Problem } from "./problem";
 import type { StackConfig } from "./schema";
+import { hasType } from "./storage";
 import { fittingCharts } from "./versions";
 
 /** Official charts that would not take this program's values: by Helm's word in the middle of an update, or in silence. */
-export function chartProblems({ consul, ingress }: StackConfig): Problem[] {
+export function chartProblems({ consul, ingress, storage }: StackConfig): Problem[] {
   return [
     ...(consul.enabled ? versionProblems("consul", "Consul", consul.chart, fittingCharts.consul) : []),
     ...(ingress.enabled ? versionProblems("ingress", "Traefik", ingress.chart, fittingCharts.traefik) : []),
+    ...(["nfs", "smb"] as const).flatMap((type) =>
+      hasType(type, storage.classes)
+        ? versionProblems(
+            `storage.drivers.${type}`,
+            `csi-driver-${type}`,
+            storage.drivers[type].chart,
+            fittingCharts[type],
+          )
+        : [],
+    ),
   ];
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { merge, type Document } from "../render/merge";
 import type { StackConfig } from "./schema";
-import { classesOf } from "./storage";
+import { hasType } from "./storage";
 import {
   busyboxVersion,
   flannelCniPluginVersion,
@@ -11,6 +11,7 @@ import {
   kubeadmImages,
   localPathProvisionerVersion,
   metricsServerVersion,
+  vsphereCloudProviders,
 } from "./versions";
 
 export const flannelImage = `ghcr.io/flannel-io/flannel:v${flannelVersion}`;
@@ -23,10 +24,21 @@ export const busyboxImage = `docker.io/library/busybox:${busyboxVersion}`;
 export type ImageSettings = Pick<StackConfig, "kubernetes" | "storage" | "metrics" | "consul" | "ingress" | "demo">;
 
 /** Images that the components of a stack run, beside those of kubeadm. */
-export function componentImages({ storage, metrics, consul, ingress, demo }: ImageSettings): string[] {
+export function componentImages({ kubernetes, storage, metrics, consul, ingress, demo }: ImageSettings): string[] {
   const images = [flannelImage, flannelCniPluginImage];
-  if (Object.keys(classesOf("local-path", storage.classes)).length > 0) {
+  if (hasType("local-path", storage.classes)) {
     images.push(localPathProvisionerImage, busyboxImage);
+  }
+  for (const type of ["nfs", "smb"] as const) {
+    const { chart, values } = storage.drivers[type];
+    if (hasType(type, storage.classes) && chart === undefined) {
+      images.push(...driverImages(`csi-driver-${type}`, values));
+    }
+  }
+  if (hasType("vsphere", storage.classes)) {
+    const { daemonset } = chartValues("vsphere-cpi", {}) as { daemonset: { image: string } };
+    const minor = kubernetes.version.split(".").slice(0, 2).join(".") as keyof typeof vsphereCloudProviders;
+    images.push(`${daemonset.image}:v${vsphereCloudProviders[minor]}`, ...driverImages("vsphere-csi", {}));
   }
   if (metrics.enabled) {
     images.push(metricsServerImage);
@@ -90,6 +102,12 @@ function chartFile(chart: string, file: string): Document {
 
 function chartValues(chart: string, over: Document): Document {
   return merge(chartFile(chart, "values.yaml"), over);
+}
+
+/** Those of a chart of a driver, which names them one beside the other. */
+function driverImages(chart: string, over: Document): string[] {
+  const { image } = chartValues(chart, over) as { image: Record<string, { repository: string; tag: string }> };
+  return Object.values(image).map(({ repository, tag }) => `${repository}:${tag || appVersion(chart)}`);
 }
 
 function appVersion(chart: string): string {

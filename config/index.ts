@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ConfigError, parseConfig } from "./parse";
 import type { Past } from "./past";
 import type { StackConfig } from "./schema";
-import { isSecretKey, type SecretKey } from "./secrets";
+import { hasNames, isSecretKey, type SecretKey } from "./secrets";
 
 export type { MachineSize, NodeConfig, StackConfig, Taint } from "./schema";
 
@@ -10,6 +10,9 @@ export type { MachineSize, NodeConfig, StackConfig, Taint } from "./schema";
 export type LoadedConfig = Omit<StackConfig, SecretKey> & {
   vcenterPassword: pulumi.Output<string>;
   ingressCertificateKey?: pulumi.Output<string>;
+  storageVcenterPassword?: pulumi.Output<string>;
+  /** By class. */
+  smbPasswords: Record<string, pulumi.Output<string>>;
 };
 
 /**
@@ -23,23 +26,35 @@ export function loadConfig(past: Past): LoadedConfig {
   for (const [key, value] of Object.entries(pulumi.runtime.allConfig())) {
     if (key.startsWith(prefix)) {
       const name = key.slice(prefix.length);
-      raw[name] = isSecretKey(name) ? value : parseJson(value);
+      raw[name] = isSecretKey(name) && !hasNames(name) ? value : parseJson(value);
     }
   }
   const encrypted = new Set(Object.keys(raw).filter((name) => isEncrypted(prefix + name)));
 
   try {
-    const { vcenterPassword, ingressCertificateKey, ...config } = parseConfig(raw, pulumi.getStack(), encrypted, past);
+    const {
+      vcenterPassword,
+      ingressCertificateKey,
+      storageVcenterPassword,
+      smbPasswords = {},
+      ...config
+    } = parseConfig(raw, pulumi.getStack(), encrypted, past);
     return {
       ...config,
       vcenterPassword: pulumi.secret(vcenterPassword),
-      ingressCertificateKey: ingressCertificateKey === undefined ? undefined : pulumi.secret(ingressCertificateKey),
+      ingressCertificateKey: secret(ingressCertificateKey),
+      storageVcenterPassword: secret(storageVcenterPassword),
+      smbPasswords: Object.fromEntries(
+        Object.entries(smbPasswords).map(([name, password]) => [name, pulumi.secret(password)]),
+      ),
     };
   } catch (error) {
     // A RunError is printed without a stack trace, which would bury the list of problems.
     throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
   }
 }
+
+const secret = (value: string | undefined) => (value === undefined ? undefined : pulumi.secret(value));
 
 /** Pulumi hands structured values over as JSON; what is no JSON stays a text for the schema to judge. */
 function parseJson(value: string): unknown {

@@ -5,6 +5,7 @@ import { placedNodes, wantedMachine } from "./nodes";
 import { disturbance, type Past } from "./past";
 import type { Problem } from "./problem";
 import type { StackConfig } from "./schema";
+import { hasType } from "./storage";
 
 /** What a stack that exists cannot become, or not in one step. */
 export function livingProblems(config: StackConfig, stack: string, past: Past): Problem[] {
@@ -12,6 +13,7 @@ export function livingProblems(config: StackConfig, stack: string, past: Past): 
     ...lostProblems(past),
     ...addressProblems(config, past),
     ...diskProblems(config, past),
+    ...cloudProblems(config, past),
     ...quorumProblems(config, past),
     ...foundingProblems(config, stack, past),
     ...versionProblems(config, past),
@@ -115,6 +117,33 @@ function lostProblems({ founded, members }: Past): Problem[] {
             "one that others can join: what this one held is lost with its machines, so begin anew, as docs/runbooks/machines.md says under 'When no master is left'",
         },
       ];
+}
+
+/** A kubelet says once, when its node joins, that somebody else knows which virtual machine it is on. */
+function cloudProblems(config: StackConfig, { machines }: Past): Problem[] {
+  if (!hasType("vsphere", config.storage.classes)) {
+    return [];
+  }
+  const groups = new Map<string, { generation: number; unknown: string[] }>();
+  for (const { name, group, groupPath, ...node } of placedNodes(config)) {
+    const made = machines.get(name);
+    if (
+      groupPath !== "frontend" &&
+      made !== undefined &&
+      made.externalCloudProvider !== true &&
+      disturbance(made, wantedMachine(config.hosts, node, group)) !== "replaced"
+    ) {
+      const { unknown } = groups.get(groupPath) ?? { unknown: [] };
+      groups.set(groupPath, { generation: group.generation, unknown: [...unknown, name] });
+    }
+  }
+  return [...groups].map(([path, { generation, unknown }]) => ({
+    path: `${path}.generation`,
+    got: String(generation),
+    expected:
+      `another one, such as ${String(generation + 1)}, which makes ${unknown.join(", ")} anew, one after the other: ` +
+      "for a class of type vsphere, nodes have to have joined with a cloud provider",
+  }));
 }
 
 /** A disk grows while it is in use, and cannot shrink. */

@@ -4,7 +4,7 @@ import { nothingYet } from "./past";
 import type { Problem } from "./problem";
 import { findProblems } from "./problems";
 import { stackConfig, type StackConfig } from "./schema";
-import { howToSet, isSecretKey, secretKeys, type SecretKey } from "./secrets";
+import { hasNames, howToSet, isSecretKey, isSecretPath, secretKeys, type SecretKey } from "./secrets";
 
 /** Text that the example configurations hold where only the user knows the value. */
 const placeholder = "CHANGE-ME";
@@ -79,7 +79,7 @@ function describe(message: string): string {
 }
 
 function show(path: string, value: unknown): string {
-  return isSecretKey(path) ? "a secret" : JSON.stringify(value);
+  return isSecretPath(path) ? "a secret" : JSON.stringify(value);
 }
 
 function valueAt(raw: unknown, path: string[]): unknown {
@@ -113,5 +113,5 @@ function roundedNumbers(value: unknown, path: string[] = []): Problem[] {
 }
 
 function storedInClear(key: SecretKey): Problem {
-  return { path: key, got: "a value stored in clear", expected: howToSet(key) };
+  return { path: key, got: "a value stored in clear", expected: hasNames(key) ? howToSet(key, "NAME") : howToSet(key) };
 }

@@ -10,6 +10,8 @@ export interface PastMachine {
   diskGiB: number;
   /** Those of the group and of the machine, such as `2.1`; with the Kubernetes for whose template a node was made anew. */
   generation: string;
+  /** Whether its kubelet was started to be told by a cloud provider which machine it is on. */
+  externalCloudProvider?: boolean;
 }
 
 /** What a run does to a machine that exists. It is away for a while when it is restarted, replaced or upgraded. */

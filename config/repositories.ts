@@ -1,5 +1,6 @@
 import type { StackConfig } from "./schema";
 import type { Packages } from "./sources";
+import { hasType } from "./storage";
 
 /** A package repository of the configuration: its name there, and what is to be done with it. */
 export interface Repository {
@@ -49,7 +50,11 @@ export interface Package {
 }
 
 /** What a node of the cluster needs. */
-export function nodePackages({ kubernetes, packages }: Pick<StackConfig, "kubernetes" | "packages">): Package[] {
+export function nodePackages({
+  kubernetes,
+  packages,
+  storage,
+}: Pick<StackConfig, "kubernetes" | "packages" | "storage">): Package[] {
   const ofKubernetes = (name: string): Package => ({ name: `${name}=${kubernetes.version}-*`, from: "kubernetes" });
   const { version } = packages.containerd;
   return [
@@ -60,6 +65,8 @@ export function nodePackages({ kubernetes, packages }: Pick<StackConfig, "kubern
     { name: version === undefined ? "containerd.io=2.*" : `containerd.io=${version}-*`, from: "containerd" },
     { name: "conntrack", from: "distribution" },
     { name: "socat", from: "distribution" },
+    ...(hasType("nfs", storage.classes) ? [{ name: "nfs-common", from: "distribution" } as const] : []),
+    ...(hasType("smb", storage.classes) ? [{ name: "cifs-utils", from: "distribution" } as const] : []),
   ];
 }
 

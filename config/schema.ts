@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { dnsLabelForm, dnsNameForm, dnsNameLength } from "./dns-names";
 import { packages, proxy, registryMirrors } from "./sources";
-import { storageClass } from "./storage";
+import { storageClass, storageVcenter } from "./storage";
 import { defaultKubernetesVersion, fittingCharts } from "./versions";
 
 /** A DNS label (RFC 1123): it becomes a virtual machine's name, a host name and a node name. */
@@ -295,6 +295,15 @@ export const stackConfig = z.strictObject({
             error: "StorageClasses by name, such as { local-path: { type: local-path, default: true } }",
           })
           .default(() => ({ "local-path": storageClass.parse({ type: "local-path", default: true }) })),
+        /** Account for classes of type `vsphere`. */
+        vcenter: storageVcenter.optional(),
+        /** Releases of the drivers of classes that are not `local-path`. */
+        drivers: z
+          .strictObject({
+            nfs: z.strictObject(release(fittingCharts.nfs)).prefault({}),
+            smb: z.strictObject(release(fittingCharts.smb)).prefault({}),
+          })
+          .prefault({}),
       },
       { error: "a mapping such as { classes: { local-path: { type: local-path, default: true } } }" },
     )
@@ -357,6 +366,12 @@ export const stackConfig = z.strictObject({
 
   /** Private key of `ingress.certificate` in PEM; set with `pulumi config set --secret`. */
   ingressCertificateKey: text.optional(),
+
+  /** Password of `storage.vcenter.user`; set with `pulumi config set --secret`. */
+  storageVcenterPassword: text.optional(),
+
+  /** Passwords of the users of classes of type `smb`, by class; each set with `pulumi config set --secret --path`. */
+  smbPasswords: z.record(z.string(), text).optional(),
 
   /** Deploy a small application that is reached by three host names, one of each source. Default false. */
   demo: z.boolean().default(false),

@@ -4,11 +4,33 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { isObject, type Document } from "../render/merge";
 import type { Problem } from "./problem";
 import type { StackConfig } from "./schema";
+import { hasType } from "./storage";
 
-type Section = "consul" | "ingress";
+type Section = "consul" | "ingress" | "nfs" | "smb";
 
 /** Charts of this project by the section whose values they get. */
-const charts: Record<Section, string> = { consul: "consul", ingress: "traefik" };
+const charts: Record<Section, string> = {
+  consul: "consul",
+  ingress: "traefik",
+  nfs: "csi-driver-nfs",
+  smb: "csi-driver-smb",
+};
+
+/** Where the configuration has what a section's chart gets. */
+function sections({ consul, ingress, storage }: StackConfig): Record<Section, Release> {
+  const driver = (type: "nfs" | "smb"): Release => ({
+    path: `storage.drivers.${type}`,
+    enabled: hasType(type, storage.classes),
+    ...storage.drivers[type],
+  });
+  return {
+    consul: { path: "consul", ...consul },
+    ingress: { path: "ingress", ...ingress },
+    nfs: driver("nfs"),
+    smb: driver("smb"),
+  };
+}
+type Release = Pick<StackConfig["consul"], "enabled" | "chart" | "values"> & { path: string };
 
 /** Values that the program sets, and the key of the configuration that they follow. */
 const owned: Record<Section, Record<string, string>> = {
@@ -30,6 +52,8 @@ const owned: Record<Section, Record<string, string>> = {
     "providers.file.content": "ingress.dynamic",
     tlsStore: "ingress.certificate and ingressCertificateKey",
   },
+  nfs: {},
+  smb: {},
 };
 
 /** Values without which Consul, Traefik and HAProxy do not find or trust each other. */
@@ -57,6 +81,8 @@ const needed: Record<Section, string[]> = {
     "service.spec.externalTrafficPolicy",
     "service.type",
   ],
+  nfs: ["controller.enableSnapshotter"],
+  smb: ["windows.enabled"],
 };
 
 /** Arguments of Traefik that would take the place of the program's, and what to use instead. */
@@ -72,22 +98,22 @@ const ownNames = { env: "CONSUL_HTTP_TOKEN_FILE", volumes: "consul" };
 
 /** What Helm would refuse in `consul.values` and `ingress.values`, and what would replace the program's own. */
 export function valuesProblems(config: StackConfig): Problem[] {
-  return (["consul", "ingress"] as const).flatMap((section) => {
-    const { enabled, chart, values } = config[section];
+  return Object.entries(sections(config)).flatMap(([key, { path: root, enabled, chart, values }]) => {
+    const section = key as Section;
     if (!enabled) {
       return [];
     }
     const replaced = [
-      ...Object.entries(owned[section]).map(([key, use]) =>
-        replacement(section, values, key, `${use} instead, which sets it`),
+      ...Object.entries(owned[section]).map(([part, use]) =>
+        replacement(root, values, part, `${use} instead, which sets it`),
       ),
-      ...needed[section].map((key) =>
-        replacement(section, values, key, "nothing, because other parts of the stack go by what the program sets"),
+      ...needed[section].map((part) =>
+        replacement(root, values, part, "nothing, because other parts of the stack go by what the program sets"),
       ),
       ...(section === "ingress" ? listProblems(config) : []),
     ].filter((problem) => problem !== undefined);
     // The official chart has its schema with it, in the repository that it comes from.
-    const misfits = chart === undefined ? schemaProblems(section, values) : [];
+    const misfits = chart === undefined ? schemaProblems(section, root, values) : [];
     const all = [...replaced, ...misfits];
     // Of several about one place, the first says what to do.
     return all.filter(({ path }, index) => all.findIndex((other) => other.path === path) === index);
@@ -95,8 +121,8 @@ export function valuesProblems(config: StackConfig): Problem[] {
 }
 
 /** Where the values set a key of the program, or put something else in the place of the mapping that it is in. */
-function replacement(section: Section, values: Document, key: string, use: string): Problem | undefined {
-  const path = [`${section}.values`];
+function replacement(root: string, values: Document, key: string, use: string): Problem | undefined {
+  const path = [`${root}.values`];
   let inner: unknown = values;
   for (const part of key.split(".")) {
     if (!isObject(inner)) {
@@ -144,13 +170,13 @@ function listProblems({ consul, ingress: { values } }: StackConfig): Problem[] {
 const schemas = new Map<Section, ValidateFunction>();
 
 /** What the chart's schema says of values that are a part of the whole: nothing of what is missing. */
-function schemaProblems(section: Section, values: Document): Problem[] {
+function schemaProblems(section: Section, root: string, values: Document): Problem[] {
   const validate = schemas.get(section) ?? compile(section);
   schemas.set(section, validate);
   validate(values);
   const ofTheWhole = ["required", "if", "anyOf", "oneOf", "not"];
   const errors = (validate.errors ?? []).filter(({ keyword }) => !ofTheWhole.includes(keyword));
-  return errors.map((error) => describe(`${section}.values`, error));
+  return errors.map((error) => describe(`${root}.values`, error));
 }
 
 function compile(section: Section): ValidateFunction {

@@ -28,7 +28,17 @@ export const busyboxVersion = "1.36";
 export const fittingCharts = {
   consul: { component: "1.22", range: "1.9", example: "1.9.10" },
   traefik: { component: "3.6", range: "39", example: "39.0.8" },
+  nfs: { component: "4.13", range: "4.13", example: "4.13.4" },
+  smb: { component: "1.20", range: "1.20", example: "1.20.3" },
 } as const;
+
+/** vSphere's cloud provider by Kubernetes' minor, which its releases follow. */
+export const vsphereCloudProviders = {
+  "1.34": "1.34.0",
+  "1.35": "1.35.1",
+  "1.36": "1.36.0",
+  "1.37": "1.37.0",
+} as const satisfies Record<(typeof supportedKubernetesMinors)[number], string>;
 
 /** Key of the packages at pkgs.k8s.io, `isv:kubernetes OBS Project`. Its expiry is put off from time to time, under the same fingerprint. */
 export const kubernetesSigningKey = "DE15B14486CD377B9E876E1A234654DA9A296436";

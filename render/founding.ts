@@ -1,9 +1,10 @@
 import { byName } from "../config/nodes";
 import type { StackConfig } from "../config/schema";
+import { hasType } from "../config/storage";
 import { initConfig } from "./kubeadm";
 
 /** What of a configuration a cluster is founded with. */
-export type Founding = Pick<StackConfig, "kubernetes" | "network" | "frontend" | "controlPlane">;
+export type Founding = Pick<StackConfig, "kubernetes" | "network" | "frontend" | "controlPlane" | "storage">;
 
 /** Address that clients use: the one that the HAProxy machines share, or the only machine's. Known before anything exists. */
 export function frontendAddress({ virtualAddress, nodes }: StackConfig["frontend"]): string {
@@ -16,7 +17,7 @@ export function frontendAddress({ virtualAddress, nodes }: StackConfig["frontend
  * @param master that founds it; default: the first one by name
  */
 export function foundingConfig(
-  { kubernetes, network, frontend, controlPlane }: Founding,
+  { kubernetes, network, frontend, controlPlane, storage }: Founding,
   stack: string,
   master: { name: string; address: string } = firstMaster(controlPlane),
 ): string {
@@ -34,7 +35,7 @@ export function foundingConfig(
       kubelet,
       kubeProxy,
     },
-    { ...master, ignorePreflightErrors },
+    { ...master, ignorePreflightErrors, externalCloudProvider: hasType("vsphere", storage.classes) },
   );
 }
 

@@ -16,6 +16,8 @@ export interface NodeSettings {
   taints?: Taint[];
   /** Checks of kubeadm to skip, by kubeadm's names. */
   ignorePreflightErrors: string[];
+  /** A cloud provider in the cluster says which machine the node is, and lets it take pods then. */
+  externalCloudProvider?: boolean;
 }
 
 export interface ClusterSettings {
@@ -101,11 +103,20 @@ export function joinConfig(endpoint: string, node: NodeSettings, controlPlane: b
   });
 }
 
-function nodeRegistration({ name, address, taints, ignorePreflightErrors }: NodeSettings): Document {
+function nodeRegistration({
+  name,
+  address,
+  taints,
+  ignorePreflightErrors,
+  externalCloudProvider,
+}: NodeSettings): Document {
   return {
     name,
     criSocket: "unix:///run/containerd/containerd.sock",
-    kubeletExtraArgs: [{ name: "node-ip", value: address }],
+    kubeletExtraArgs: [
+      { name: "node-ip", value: address },
+      ...(externalCloudProvider ? [{ name: "cloud-provider", value: "external" }] : []),
+    ],
     ...(ignorePreflightErrors.length > 0 && { ignorePreflightErrors }),
     ...(taints && { taints }),
   };

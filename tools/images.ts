@@ -58,7 +58,12 @@ if (!ofKubernetes.certain) {
       "'kubeadm config images list' of that release says which",
   );
 }
-for (const [name, { chart }] of Object.entries({ consul: config.consul, ingress: config.ingress })) {
+for (const [name, { chart }] of Object.entries({
+  consul: config.consul,
+  ingress: config.ingress,
+  "storage.drivers.nfs": config.storage.drivers.nfs,
+  "storage.drivers.smb": config.storage.drivers.smb,
+})) {
   if (chart !== undefined) {
     say(
       `note: images of the chart ${chart.repository} ${chart.version} (${name}.chart) are not listed: helm template shows them`,

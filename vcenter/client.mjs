@@ -22,10 +22,17 @@ export class Fault extends Error {
   }
 }
 
-/** Logs in to a vCenter for as long as some work takes. */
-export async function withVCenter({ server, user, password, allowUnverifiedSsl }, work) {
+/**
+ * Logs in to a vCenter for as long as some work takes.
+ * @param login keys of the configuration that say who logs in
+ */
+export async function withVCenter(
+  { server, user, password, allowUnverifiedSsl },
+  work,
+  login = "vcenter.user or vcenterPassword",
+) {
   const vcenter = new VCenter(server, allowUnverifiedSsl);
-  await vcenter.open(user, password);
+  await vcenter.open(user, password, login);
   try {
     return await work(vcenter);
   } finally {
@@ -47,14 +54,14 @@ class VCenter {
     });
   }
 
-  async open(user, password) {
+  async open(user, password, login) {
     const found = await this.call(reference("ServiceInstance", "ServiceInstance"), "RetrieveServiceContent");
     this.content = Object.fromEntries(Object.entries(found).map(([key, node]) => [key, decode(node)]));
     try {
       await this.call(this.content.sessionManager, "Login", { userName: user, password });
     } catch (error) {
       if (error.kind === "InvalidLogin") {
-        throw new Error(`vCenter at ${this.url.host} refuses ${user}: correct vcenter.user or vcenterPassword`, {
+        throw new Error(`vCenter at ${this.url.host} refuses ${user}: correct ${login}`, {
           cause: error,
         });
       }

@@ -7,7 +7,13 @@ export function restrictedNamespace(name: string, namespace: string, opts: pulum
   return new k8s.core.v1.Namespace(name, { metadata: { name: namespace, labels } }, opts);
 }
 
-/** Security context of a pod at that level. */
+/** A namespace for pods that change their node, which the default level does not allow. */
+export function privilegedNamespace(name: string, namespace: string, opts: pulumi.CustomResourceOptions) {
+  const labels = { "pod-security.kubernetes.io/enforce": "privileged" };
+  return new k8s.core.v1.Namespace(name, { metadata: { name: namespace, labels } }, opts);
+}
+
+/** Security context of a pod at the level `restricted`. */
 export const restrictedPod = { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } };
 
 /** Security context of its containers. */

@@ -5,6 +5,7 @@ import type { Disturbance, Past } from "../../config/past";
 import { componentImages, flannelCniPluginImage, flannelImage } from "../../config/images";
 import { byName, sizeOf, templateKubernetes } from "../../config/nodes";
 import { nodePackages, repositories } from "../../config/repositories";
+import { hasType } from "../../config/storage";
 import { joinConfig } from "../../render/kubeadm";
 import { nodeFiles } from "../../render/sources";
 import { stepPath } from "../../render/step";
@@ -248,7 +249,8 @@ export class Nodes {
   private join(machine: Machine, role: Role, opts: { dependsOn: pulumi.Resource[]; taints?: Taint[] }): remote.Command {
     const name = machine.machineName;
     const { ignorePreflightErrors } = this.config.kubernetes;
-    const node = { name, address: machine.address, taints: opts.taints, ignorePreflightErrors };
+    const externalCloudProvider = hasType("vsphere", this.config.storage.classes);
+    const node = { name, address: machine.address, taints: opts.taints, ignorePreflightErrors, externalCloudProvider };
     const { host, port, user } = this.reach;
     return machine.run(
       `${name}-join`,

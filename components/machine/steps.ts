@@ -28,7 +28,7 @@ export const steps = {
     "look-at-cluster",
     "mend-cluster",
   ],
-  worker: [...everywhere, "prepare-node", "join-node"],
+  worker: [...everywhere, "prepare-node", "join-node", "try-share"],
 } as const;
 
 export type Role = keyof typeof steps;

@@ -4,8 +4,8 @@ import { busyboxImage, localPathProvisionerImage } from "../../config/images";
 import { toYaml } from "../../render/yaml";
 import type { ClassesOf } from "../../config/storage";
 import { podField } from "../in-cluster/pod-field";
-import { restrictedContainer, restrictedPod } from "../in-cluster/restricted";
-import { StorageType, type ClassSpec, type StorageTypeArgs } from "./storage-type";
+import { privilegedNamespace, restrictedContainer, restrictedPod } from "../in-cluster/restricted";
+import { StorageType, type Provisioner, type StorageTypeArgs } from "./storage-type";
 
 const labels = { app: "local-path-provisioner" };
 const script = (line: string) => `#!/bin/sh\nset -eu\n${line}\n`;
@@ -27,18 +27,9 @@ export class LocalPathStorage extends StorageType<"local-path"> {
     name: string,
     args: StorageTypeArgs<"local-path">,
     inCluster: pulumi.CustomResourceOptions,
-  ): pulumi.Resource[] {
-    const namespace = new k8s.core.v1.Namespace(
-      `${name}-namespace`,
-      {
-        metadata: {
-          name: "local-path-storage",
-          // Its helper pods mount folders of the host, which the default pod security level does not allow.
-          labels: { "pod-security.kubernetes.io/enforce": "privileged" },
-        },
-      },
-      inCluster,
-    );
+  ): Provisioner<"local-path"> {
+    // Its helper pods mount folders of the host.
+    const namespace = privilegedNamespace(`${name}-namespace`, "local-path-storage", inCluster);
     const metadata = { name: "local-path-provisioner", namespace: namespace.metadata.name };
     const account = new k8s.core.v1.ServiceAccount(`${name}-account`, { metadata }, inCluster);
     const subjects = [{ kind: "ServiceAccount", name: account.metadata.name, namespace: namespace.metadata.name }];
@@ -118,14 +109,15 @@ export class LocalPathStorage extends StorageType<"local-path"> {
       },
       { ...inCluster, dependsOn: [binding, clusterBinding] },
     );
-    return [provisioner];
-  }
-
-  protected override classSpec(): ClassSpec {
     return {
-      provisioner: "rancher.io/local-path",
-      // A volume is made where its pod is placed, not the other way round.
-      volumeBindingMode: "WaitForFirstConsumer",
+      ready: [provisioner],
+      describe: () => ({
+        spec: {
+          provisioner: "rancher.io/local-path",
+          // A volume is made where its pod is placed, not the other way round.
+          volumeBindingMode: "WaitForFirstConsumer",
+        },
+      }),
     };
   }
 }

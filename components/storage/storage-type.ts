@@ -1,20 +1,32 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import type { LoadedConfig } from "../../config";
 import type { ClassesOf, ClassOf, StorageTypeName } from "../../config/storage";
 import type { ClusterApi } from "../in-cluster/cluster-api";
+import type { Machine } from "../machine/machine";
 
 export interface StorageTypeArgs<Type extends StorageTypeName> {
   api: ClusterApi;
+  config: LoadedConfig;
   /** The classes of this type, by name. */
   classes: ClassesOf<Type>;
+  /** A worker that tries what nodes will do, if there is one. */
+  worker?: Machine;
   /** Nodes that take the provisioner's pods. */
   dependsOn: pulumi.Resource[];
 }
 
-/** What a type says of one of its classes. */
+/** What makes the volumes of a type. */
+export interface Provisioner<Type extends StorageTypeName> {
+  /** Done when it does. */
+  ready: pulumi.Resource[];
+  /** What a class says to it, and what has to be there before. */
+  describe: (name: string, config: ClassOf<Type>) => { spec: ClassSpec; dependsOn?: pulumi.Resource[] };
+}
+
 export type ClassSpec = Pick<
   k8s.storage.v1.StorageClassArgs,
-  "provisioner" | "parameters" | "volumeBindingMode" | "allowVolumeExpansion" | "mountOptions"
+  "provisioner" | "parameters" | "volumeBindingMode" | "allowVolumeExpansion" | "allowedTopologies" | "mountOptions"
 >;
 
 /** One type of storage: what makes its volumes, once for all of its classes, and the classes. */
@@ -31,31 +43,29 @@ export abstract class StorageType<Type extends StorageTypeName> extends pulumi.C
   ) {
     super(`esxi-k8s:index:${component}`, name, {}, opts);
     const inCluster = args.api.inCluster(this, args.dependsOn);
-    const provisioner = this.provisioner(name, args, inCluster);
-    this.ready = Object.entries(args.classes).map(
-      ([className, config]) =>
-        new k8s.storage.v1.StorageClass(
-          `storage-${className}-class`,
-          {
-            metadata: {
-              name: className,
-              ...(config.default && { annotations: { "storageclass.kubernetes.io/is-default-class": "true" } }),
-            },
-            reclaimPolicy: config.reclaimPolicy,
-            ...this.classSpec(config),
+    const { ready, describe } = this.provisioner(name, args, inCluster);
+    this.ready = Object.entries(args.classes).map(([className, config]) => {
+      const { spec, dependsOn = [] } = describe(className, config);
+      return new k8s.storage.v1.StorageClass(
+        `storage-${className}-class`,
+        {
+          metadata: {
+            name: className,
+            ...(config.default && { annotations: { "storageclass.kubernetes.io/is-default-class": "true" } }),
           },
-          { ...inCluster, dependsOn: provisioner },
-        ),
-    );
+          reclaimPolicy: config.reclaimPolicy,
+          ...spec,
+        },
+        { ...inCluster, dependsOn: [...ready, ...dependsOn] },
+      );
+    });
     this.registerOutputs({});
   }
 
-  /** Declares what makes the volumes, and returns what is done when it can. */
+  /** Declares what makes the volumes. */
   protected abstract provisioner(
     name: string,
     args: StorageTypeArgs<Type>,
     inCluster: pulumi.CustomResourceOptions,
-  ): pulumi.Resource[];
-
-  protected abstract classSpec(config: ClassOf<Type>): ClassSpec;
+  ): Provisioner<Type>;
 }

@@ -2,12 +2,18 @@ import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig } from "../../config";
 import { classesOf, type StorageTypeName } from "../../config/storage";
 import type { ClusterApi } from "../in-cluster/cluster-api";
+import type { Machine } from "../machine/machine";
 import { LocalPathStorage } from "./local-path";
+import { NfsStorage } from "./nfs";
+import { SmbStorage } from "./smb";
 import type { StorageType, StorageTypeArgs } from "./storage-type";
+import { VsphereStorage } from "./vsphere";
 
 export interface StorageArgs {
   api: ClusterApi;
-  config: LoadedConfig["storage"];
+  config: LoadedConfig;
+  /** A worker that tries what nodes will do, if there is one. */
+  worker?: Machine;
   /** Nodes that take the provisioners' pods. */
   dependsOn: pulumi.Resource[];
 }
@@ -19,7 +25,7 @@ export class Storage extends pulumi.ComponentResource {
 
   constructor(name: string, args: StorageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:Storage", name, {}, opts);
-    const { api, config, dependsOn } = args;
+    const { classes: all } = args.config.storage;
     const ofType = <Type extends StorageTypeName>(
       type: Type,
       Made: new (
@@ -28,12 +34,17 @@ export class Storage extends pulumi.ComponentResource {
         opts: pulumi.ComponentResourceOptions & { parent: pulumi.Resource },
       ) => StorageType<Type>,
     ) => {
-      const classes = classesOf(type, config.classes);
+      const classes = classesOf(type, all);
       return Object.keys(classes).length === 0
         ? []
-        : new Made(`${name}-${type}`, { api, classes, dependsOn }, { parent: this }).ready;
+        : new Made(`${name}-${type}`, { ...args, classes }, { parent: this }).ready;
     };
-    this.ready = [...ofType("local-path", LocalPathStorage)];
+    this.ready = [
+      ...ofType("local-path", LocalPathStorage),
+      ...ofType("nfs", NfsStorage),
+      ...ofType("smb", SmbStorage),
+      ...ofType("vsphere", VsphereStorage),
+    ];
     this.registerOutputs({});
   }
 }

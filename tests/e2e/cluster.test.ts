@@ -6,6 +6,7 @@ import { describeCreation, printed, processes } from "./creation";
 import { describeDisk } from "./disk";
 import { describeDown } from "./down";
 import { describeDrift, describeNoDrift, describeRepair } from "./drift";
+import { describeDrivers } from "./drivers";
 import { describeEnvironments } from "./environments";
 import { describeExample } from "./example";
 import { describeIngress } from "./ingress";
@@ -62,6 +63,7 @@ describe("a cluster is used", () => {
     Consul: describeConsul,
     "the ingress": describeIngress,
     "what is measured": describeMetrics,
+    "drivers of storage": describeDrivers,
     "another stack": describeExample,
     "environments of the repository": describeEnvironments,
     "the vSphere SDK of unit tests": describeSdk,

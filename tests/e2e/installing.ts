@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { describeFrontend } from "./frontend";
 import { Depot, depot, earlier, later, type Sources } from "./support/depot";
-import { inLab, run } from "./support/lab";
+import { inLab, onMachine, run, temporaryFolder } from "./support/lab";
+import { exported, nfsServer, stopNfsServer } from "./support/nfs";
 import { SmallStack } from "./support/stack";
 
 const stack = new SmallStack("installing");
@@ -66,11 +67,13 @@ export function describeInstalling(): void {
     return said;
   }
 
-  async function onMaster(...command: string[]): Promise<string> {
+  async function on(name: string, ...command: string[]): Promise<string> {
     const docker = ["--host", `unix://${lab}/docker.sock`];
-    const machine = await run("docker", [...docker, "ps", "--quiet", "--filter", "name=vcsim-plain-master-1-"]);
+    const machine = await run("docker", [...docker, "ps", "--quiet", "--filter", `name=vcsim-${name}-`]);
     return run("docker", [...docker, "exec", machine, ...command]);
   }
+  const onMaster = (...command: string[]) => on("plain-master-1", ...command);
+  const onWorker = (...command: string[]) => on("plain-worker-1", ...command);
   const installed = async () =>
     (await onMaster("dpkg-query", "--show", "--showformat", "${Package}\n"))
       .split("\n")
@@ -170,6 +173,56 @@ export function describeInstalling(): void {
     // Writes down who waits for whom from now on, without which nothing can be of some resources alone.
     const again = await up({});
     expect(again.code, again.stdout).toBe(0);
+  });
+
+  describe("a class of a share", () => {
+    const targets = ["**::plain-worker-1-prepare", "**::storage-nfs", "**::storage-nas-share"];
+    /** What makes volumes has no image in the lab: the machine's part is done, and no more. */
+    const tryShare = (share?: string) =>
+      stack.pulumi(
+        "up",
+        {
+          ...configuration({}),
+          ...(share !== undefined && {
+            storage: () => ({
+              classes: {
+                "local-path": { type: "local-path", default: true },
+                nas: { type: "nfs", server: nfsServer.address, share },
+              },
+            }),
+          }),
+        },
+        ...["--yes", "--skip-preview", ...targets.flatMap((target) => ["--target", target])],
+      );
+
+    it("has a worker install what mounts it, and say that its server does not answer", async () => {
+      const { code, stdout } = await tryShare(exported);
+      expect(code).not.toBe(0);
+      expect(stdout).toContain(`plain-worker-1 does not reach ${nfsServer.address} at port 2049`);
+      expect(stdout).toContain(`make it answer there, or correct storage.classes.nas.server, ${again}`);
+      expect(await onWorker("sh", "-c", "command -v mount.nfs showmount")).toContain("/sbin/mount.nfs");
+    });
+
+    it("says what a server exports when that is another path", async () => {
+      await onMachine(nfsServer.machine, nfsServer.start);
+      const { code, stdout } = await tryShare("/srv/another");
+      expect(code).not.toBe(0);
+      expect(stdout).toContain(`${nfsServer.address} does not export /srv/another, but ${exported}`);
+    });
+
+    it("finds the share of a server that exports it", async () => {
+      const { code, stdout } = await tryShare(exported);
+      expect(code, stdout).toBe(0);
+      const said = `${nfsServer.address}:${exported} answers; it was not mounted, because the kernel of plain-worker-1 has no nfs4`;
+      expect(await onWorker("cat", "/var/log/esxi-k8s/try-share.log")).toContain(said);
+    });
+
+    it("goes without a trace in the stack", async () => {
+      await onMachine(nfsServer.machine, stopNfsServer);
+      const { code, stdout } = await tryShare();
+      expect(code, stdout).toBe(0);
+      expect((await stack.pulumi("preview", configuration({}), "--expect-no-changes")).code).toBe(0);
+    });
   });
 
   describe("with another Kubernetes", () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { parseConfig } from "../../config/parse";
 import type { StackConfig } from "../../config/schema";
+import { secretKeys } from "../../config/secrets";
 
 const root = join(__dirname, "..", "..");
 
@@ -19,7 +20,7 @@ export function validConfig(): RawConfig {
 
 /** `validConfig` with some changes, checked; see `vary`. */
 export function variant(change: RawConfig = {}): StackConfig {
-  return parseConfig(vary(validConfig(), change), "test", new Set(["vcenterPassword"]));
+  return parseConfig(vary(validConfig(), change), "test", new Set(secretKeys));
 }
 
 /** Changes merged over a configuration: objects key by key, null takes a key away, everything else replaces. */

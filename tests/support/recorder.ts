@@ -3,6 +3,7 @@ import type { RegisterResourceOutputsRequest, RegisterResourceRequest } from "@p
 import { createHash, hkdfSync } from "node:crypto";
 import { beforeAll, vi } from "vitest";
 import type { StateRecord } from "../../config/past";
+import { secretKeys } from "../../config/secrets";
 import type { ApiClient } from "../../components/in-cluster/api-client";
 import { issue, type Issued } from "./certificates";
 import type { RawConfig } from "./configs";
@@ -290,7 +291,11 @@ const computed: Record<
   "random:index/randomId:RandomId": (name) => ({ hex: randomBytes(name).toString("hex").slice(0, 16) }),
   "random:index/randomPassword:RandomPassword": (name) => ({ result: randomText(name), bcryptHash: bcryptHash(name) }),
   "command:local:Command": async (name, { certificateDays }) => ({
-    stdout: name.endsWith("-folder") ? "" : JSON.stringify(await issuedCertificate(name, certificateDays)),
+    stdout: name.endsWith("-folder")
+      ? ""
+      : name.endsWith("-datastores")
+        ? JSON.stringify(datastoreUrls)
+        : JSON.stringify(await issuedCertificate(name, certificateDays)),
     stderr: "",
   }),
   "command:remote:Command": (name) => ({
@@ -323,6 +328,9 @@ interface ProgramOptions {
   template?: Properties;
 }
 
+/** What vCenter says of its datastores. */
+export const datastoreUrls = { san: "ds:///vmfs/volumes/san/", "esxi-1-local": "ds:///vmfs/volumes/esxi-1/" };
+
 const nothingThere: ApiClient = () => Promise.resolve({ items: [] });
 
 /**
@@ -343,7 +351,7 @@ export async function runProgram(
     preview = false,
     built = !preview,
     stack = "test",
-    encrypted = ["vcenterPassword", "ingressCertificateKey"],
+    encrypted = [...secretKeys],
     recording = new Recording(),
     others = {},
     api = nothingThere,

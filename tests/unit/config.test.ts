@@ -144,6 +144,7 @@ describe("a valid configuration is accepted", () => {
           path: "/var/lib/local-path-provisioner",
         },
       },
+      drivers: { nfs: { values: {} }, smb: { values: {} } },
     });
     expect(config.consul).toEqual({ enabled: true, replicas: 3, storageSize: "1Gi", kv: {}, values: {} });
     expect(config.ingress).toEqual({

@@ -1,6 +1,13 @@
-import { describe, expect, test } from "vitest";
-import { validConfig, vary } from "../../support/configs";
-import { recordOnce, type Declared } from "../../support/recorder";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { parseConfig, type ConfigError } from "../../../config/parse";
+import { readPast, type Past } from "../../../config/past";
+import { secretKeys } from "../../../config/secrets";
+import { readYaml, validConfig, vary, type RawConfig } from "../../support/configs";
+import { datastoreUrls, readStep, recordOnce, runProgram, type Declared } from "../../support/recorder";
+import { stateOf } from "../../support/state";
+
+const fixtures = join(__dirname, "..", "..", "fixtures");
 
 const names = (resources: Iterable<Declared>) => [...resources].map(({ name }) => name);
 
@@ -52,5 +59,162 @@ describe("two classes of folders", () => {
       expect(recorded().before(recorded().release("consul"))).toContain(storageClass(name));
     }
     expect(recorded().release("consul").inputs.values).toMatchObject({ server: { storageClass: "fast" } });
+  });
+});
+
+describe("classes of every type", () => {
+  const { change } = readYaml(join(fixtures, "valid", "storage-of-every-type.yaml")) as { change: RawConfig };
+  const recorded = recordOnce(vary(validConfig(), vary(change, { kubernetes: { install: "packages" } })));
+  const storageClass = (name: string) => recorded().get("StorageClass", `storage-${name}-class`).inputs;
+  const before = (type: string, name: string) => names(recorded().before(recorded().get(type, name)));
+
+  test("of NFS are folders of the share, mounted as the class says", () => {
+    expect(storageClass("nas")).toMatchObject({
+      provisioner: "nfs.csi.k8s.io",
+      parameters: { server: "192.0.2.50", share: "/volume1/kubernetes" },
+      mountOptions: ["nfsvers=4.1", "hard"],
+      allowVolumeExpansion: true,
+    });
+    expect(recorded().release("storage-nfs-driver").inputs).toMatchObject({
+      chart: "./charts/csi-driver-nfs",
+      values: { controller: { enableSnapshotter: false, replicas: 2 } },
+    });
+  });
+
+  test("of SMB log in by a secret of the driver's namespace", () => {
+    const { parameters, mountOptions, reclaimPolicy } = storageClass("media") as Record<string, unknown>;
+    expect(parameters).toEqual({
+      source: "//nas.example.org/media/k8s",
+      "csi.storage.k8s.io/provisioner-secret-name": "login-media",
+      "csi.storage.k8s.io/provisioner-secret-namespace": "csi-driver-smb",
+      "csi.storage.k8s.io/node-stage-secret-name": "login-media",
+      "csi.storage.k8s.io/node-stage-secret-namespace": "csi-driver-smb",
+    });
+    expect(mountOptions).toContain("noserverino");
+    expect(reclaimPolicy).toBe("Retain");
+    const login = recorded().get("core/v1:Secret", "storage-media-login");
+    expect(login.inputs.stringData).toEqual({ username: "k8s", password: "correct-horse", domain: "EXAMPLE" });
+    expect(login.secrets).toContain("stringData");
+    expect(recorded().release("storage-smb-driver").inputs).toMatchObject({
+      chart: "csi-driver-smb",
+      version: "1.20.3",
+    });
+  });
+
+  test("of vSphere are disks in a datastore or by a policy, and those of one host's own are for nodes there", () => {
+    const disk = { "csi.storage.k8s.io/fstype": "ext4" };
+    expect(storageClass("disks").parameters).toEqual({ ...disk, datastoreurl: datastoreUrls.san });
+    expect(storageClass("gold").parameters).toEqual({ ...disk, storagepolicyname: "gold" });
+    expect(storageClass("own").parameters).toMatchObject({ datastoreurl: datastoreUrls["esxi-1-local"] });
+    expect(storageClass("own").allowedTopologies).toEqual([
+      { matchLabelExpressions: [{ key: "topology.csi.vmware.com/k8s-host", values: ["esxi-1"] }] },
+    ]);
+    for (const name of ["disks", "gold"]) {
+      expect(storageClass(name)).not.toHaveProperty("allowedTopologies");
+    }
+    expect(recorded().release("storage-vsphere-driver").inputs.values).toMatchObject({
+      topology: true,
+      controller: { replicas: 3 },
+    });
+  });
+
+  test("of vSphere find out about datastores and the drivers' account before anything is made", () => {
+    const found = recorded().get("local:Command", "storage-vsphere-datastores");
+    expect(JSON.parse(String(found.inputs.stdin))).toMatchObject({
+      user: "k8s-storage@vsphere.local",
+      password: "correct-horse",
+      datastores: ["san", "esxi-1-local"],
+    });
+    expect(found.secrets).toContain("stdin");
+    expect(names(recorded().before(found)).filter((name) => name.startsWith("master"))).toEqual([]);
+    expect(before("StorageClass", "storage-gold-class")).toContain("storage-vsphere-datastores");
+  });
+
+  test("are there when a worker has tried their share", () => {
+    for (const name of ["nas", "media"]) {
+      expect(before("StorageClass", `storage-${name}-class`)).toContain(`storage-${name}-share`);
+    }
+    const { script, parameters, rest } = readStep(recorded().command("storage-media-share"));
+    expect({ script, rest }).toEqual({ script: "try-share", rest: "correct-horse" });
+    expect(parameters).toEqual({
+      CLASS: "media",
+      TYPE: "smb",
+      SERVER: "nas.example.org",
+      SHARE: "media/k8s",
+      OPTIONS: "",
+      USERNAME: "EXAMPLE/k8s",
+    });
+  });
+
+  test("have what mounts them on every node", () => {
+    for (const node of ["master-1", "worker-2"]) {
+      const { PACKAGES = "" } = readStep(recorded().command(`${node}-prepare`)).parameters;
+      expect(PACKAGES.split(" ")).toEqual(expect.arrayContaining(["nfs-common", "cifs-utils"]));
+    }
+  });
+
+  test("have kubelets that wait for the cloud provider, and nothing needs their nodes before it has been there", () => {
+    const { CONFIG } = readStep(recorded().command("worker-1-join")).texts;
+    expect(CONFIG).toContain("name: cloud-provider\n      value: external\n");
+    expect(readStep(recorded().command("control-plane-founded")).texts.CONFIG).toContain("name: cloud-provider");
+    for (const [type, name] of [
+      ["Release", "consul"],
+      ["Release", "ingress"],
+      ["Deployment", "metrics-deployment"],
+      ["Release", "storage-nfs-driver"],
+    ] as const) {
+      expect(before(type, name)).toContain("cloud-provider");
+    }
+    // It is on masters alone, and tolerates what keeps all others away.
+    expect(before("Release", "cloud-provider").filter((name) => name.startsWith("worker"))).toEqual([]);
+  });
+
+  test("give no password away but as a secret", () => {
+    for (const resource of recorded().resources) {
+      const open = Object.entries(resource.inputs).filter(([key]) => !resource.secrets.includes(key));
+      expect(JSON.stringify(open), resource.name).not.toContain("correct-horse");
+    }
+  });
+});
+
+test("nodes are nodes like any others where no class is of vSphere", async () => {
+  const recording = await runProgram(validConfig());
+  expect(readStep(recording.command("worker-1-join")).texts.CONFIG).not.toContain("cloud-provider");
+  expect(recording.ofType("CloudProvider")).toEqual([]);
+});
+
+describe("a class of vSphere's in a cluster without one", () => {
+  const vsphere = {
+    storage: {
+      classes: { disks: { type: "vsphere", datastore: "san", default: true } },
+      vcenter: { user: "k8s-storage@vsphere.local" },
+    },
+    storageVcenterPassword: "correct-horse",
+  };
+  const problems = (change: RawConfig, past: Past) => {
+    try {
+      parseConfig(vary(validConfig(), vary(vsphere, change)), "test", new Set(secretKeys), past);
+      return [];
+    } catch (error) {
+      return (error as ConfigError).problems;
+    }
+  };
+  let plain: Past;
+  let known: Past;
+  beforeAll(async () => {
+    plain = readPast(stateOf(await runProgram(validConfig())));
+    known = readPast(stateOf(await runProgram(vary(validConfig(), vsphere))));
+  });
+
+  test("asks for nodes that are made anew, in turn", () => {
+    expect(problems({}, plain).map(({ path, expected }) => [path, expected.split(",")[1]])).toEqual([
+      ["controlPlane.generation", " such as 1"],
+      ["workers.general.generation", " such as 1"],
+    ]);
+    expect(problems({ controlPlane: { generation: 1 }, workers: { general: { generation: 1 } } }, plain)).toEqual([]);
+  });
+
+  test("asks for nothing where they have been", () => {
+    expect(problems({}, known)).toEqual([]);
   });
 });
