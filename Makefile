@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: node_modules help preflight up preview review changed due deploy drift repair down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members test-upgrade test-faults lint crds review-previews bench
+.PHONY: node_modules help preflight up preview review changed due deploy drift repair down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members test-upgrade test-volumes test-faults lint crds review-previews bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -123,6 +123,9 @@ test-faults: ## what clients see while machines, networks, processes fail, ONLY 
 
 test-upgrade: ## Kubernetes of the minor release before becomes the newer one, interrupted and under load, likewise
 	node tests/run.mjs upgrade
+
+test-volumes: ## a volume whose node is drained, and lost
+	node tests/run.mjs volumes
 
 lint: ## types, ESLint, Prettier, shellcheck, actionlint
 	node tests/run.mjs lint

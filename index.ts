@@ -68,7 +68,13 @@ export = async () => {
   });
 
   // The StorageClasses, and what makes their volumes.
-  const storage = new Storage("storage", { api, config, worker: workerMachines[0], dependsOn: workersReady });
+  const storage = new Storage("storage", {
+    api,
+    anyMaster: controlPlane.anyMaster,
+    config,
+    worker: workerMachines[0],
+    dependsOn: workersReady,
+  });
 
   // Issues the certificates of what follows.
   const authority = new Authority("authority", { past, ...config.certificates });

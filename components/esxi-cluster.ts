@@ -131,7 +131,8 @@ export class EsxiCluster extends pulumi.ComponentResource {
         size: group,
         wanted: {
           ...wantedMachine(this.config.hosts, node, group),
-          ...(role !== "frontend" && hasType("vsphere", this.config.storage.classes) && { externalCloudProvider: true }),
+          ...(role !== "frontend" &&
+            hasType("vsphere", this.config.storage.classes) && { externalCloudProvider: true }),
         },
         after: opts.after,
         network: this.network,

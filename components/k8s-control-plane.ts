@@ -16,7 +16,7 @@ import { ServingCertificates } from "./in-cluster/serving-certificates";
 import type { HaproxyFrontend } from "./haproxy-frontend";
 import type { Machine } from "./machine/machine";
 import { leaving, Nodes, words, type Member } from "./machine/nodes";
-import type { Reach, Step, StepOptions } from "./machine/shell";
+import type { Reach, Shell, Step, StepOptions } from "./machine/shell";
 
 export interface K8sControlPlaneArgs {
   esxi: EsxiCluster;
@@ -46,6 +46,8 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   readonly approvers: pulumi.Resource[];
   /** Where any master that serves answers to SSH. */
   readonly masters: Reach;
+  /** Runs steps on any master that serves. */
+  readonly anyMaster: Shell;
   private readonly nodes: Nodes;
   private readonly founded: remote.Command;
   private readonly memberships: pulumi.Resource[];
@@ -70,6 +72,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     this.nodes = new Nodes(name, esxi, config, frontend.endpoint, this.masters, cluster, args.past, {
       parent: this,
     });
+    this.anyMaster = this.nodes.anyMaster;
 
     let founded: remote.Command | undefined;
     const members = this.nodes.add("master", controlPlane, {

@@ -14,6 +14,7 @@ export function livingProblems(config: StackConfig, stack: string, past: Past): 
     ...addressProblems(config, past),
     ...diskProblems(config, past),
     ...cloudProblems(config, past),
+    ...volumeProblems(config, past),
     ...quorumProblems(config, past),
     ...foundingProblems(config, stack, past),
     ...versionProblems(config, past),
@@ -117,6 +118,25 @@ function lostProblems({ founded, members }: Past): Problem[] {
             "one that others can join: what this one held is lost with its machines, so begin anew, as docs/runbooks/machines.md says under 'When no master is left'",
         },
       ];
+}
+
+/** Kubernetes takes no other size or class for volumes of a StatefulSet that is there. */
+function volumeProblems({ consul }: StackConfig, { consulVolumes: made }: Past): Problem[] {
+  if (!consul.enabled || made === undefined) {
+    return [];
+  }
+  const what = (value: string | undefined) => value ?? "nothing, which is the default class of that time";
+  const changed: [string, string | undefined, string | undefined][] = [
+    ["consul.storageSize", consul.storageSize, made.size],
+    ["consul.storageClass", consul.storageClass, made.storageClass],
+  ];
+  return changed
+    .filter(([, is, was]) => is !== was)
+    .map(([path, is, was]) => ({
+      path,
+      got: is ?? "nothing",
+      expected: `what Consul's volumes were made with: ${what(was)}; docs/storage.md says how others take their place`,
+    }));
 }
 
 /** A kubelet says once, when its node joins, that somebody else knows which virtual machine it is on. */

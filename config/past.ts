@@ -52,6 +52,8 @@ export interface Past {
   certificates: ReadonlyMap<string, PastCertificate>;
   /** Versions of Kubernetes, without v, of the nodes that have joined, by their names. */
   versions: ReadonlyMap<string, string>;
+  /** What Consul's volumes were asked for with; no class for that which was the default. */
+  consulVolumes?: { size: string; storageClass?: string };
   /** How the cluster was founded: kubeadm's configuration, and the UUID of the machine on which that was. */
   founded?: { machine: unknown; config: string };
 }
@@ -82,6 +84,7 @@ export const recorded = {
   prepare: "-prepare",
   labels: "-labels",
   renewal: "-certificates",
+  consul: "consul",
 } as const;
 
 /**
@@ -99,6 +102,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   // A machine that was lost has left its component behind: its virtual machine tells.
   const virtualMachines = new Map<string, string>();
   let founded: Past["founded"];
+  let consulVolumes: Past["consulVolumes"];
   for (const [urn, { type, outputs }] of Object.entries(resources)) {
     if (type === recorded.virtualMachine) {
       virtualMachines.set(nameOf(urn), String(outputs.uuid));
@@ -114,6 +118,10 @@ export function readPast(resources: Record<string, StateRecord>): Past {
       if (urn.includes(`${recorded.controlPlane}$`)) {
         masters.add(name);
       }
+    }
+    if (type === "kubernetes:helm.sh/v3:Release" && name === recorded.consul) {
+      const { server } = outputs.values as { server: { storage: string; storageClass?: string } };
+      consulVolumes = { size: server.storage, storageClass: server.storageClass };
     }
     if (type === "command:remote:Command" && name.endsWith(recorded.founding)) {
       const [machine, texts] = outputs.triggers as [string, { CONFIG: string }];
@@ -155,7 +163,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   }
   const members = new Set(ofMasters.filter((name) => joined.has(virtualMachines.get(name))));
   const versions = new Map([...prepared].filter(([name]) => joined.has(virtualMachines.get(name))));
-  return { machines, virtualMachines, masters, members, marks, versions, certificates, founded };
+  return { machines, virtualMachines, masters, members, marks, versions, certificates, consulVolumes, founded };
 }
 
 /** The version with which a cluster was founded, without v. */

@@ -1,12 +1,13 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
-# Judges a change of the cluster's machines by what only the living cluster shows, before any of them is made or disturbed.
+# Judges a change of the cluster's machines and StorageClasses by what only the living cluster shows, before anything is made or disturbed.
 # Before another Kubernetes comes, what etcd holds is written to a file on this machine.
-# Parameters: MASTERS, WORKERS (name=address …), VERSION (of Kubernetes, without v), all as they are to be,
+# Parameters: MASTERS, WORKERS (name=address …), VERSION (of Kubernetes, without v), CLASSES (names), all as they are to be,
 #   REPOSITORY (URL of the packages of that version; none where templates hold it)
 source prelude.sh
 source etcd.sh
 source packages.sh
-export KUBECONFIG=/etc/kubernetes/admin.conf
+source api.sh
+source volumes.sh
 problems=()
 
 declare -A wanted
@@ -45,6 +46,13 @@ for name in "${!wanted[@]}"; do
   grep --quiet --line-regexp "$name=$address" <<<"$known" && continue
   mac=$(claimant "$address")
   [ -z "$mac" ] || problems+=("$address is to be that of $name, but the machine with the MAC address $mac has it: give $name another, or free this one")
+done
+
+# Classes of this program that are not to be there any more.
+for class in $(kubectl get storageclasses --selector app.kubernetes.io/part-of=esxi-k8s --output 'jsonpath={.items[*].metadata.name}'); do
+  [[ " $CLASSES " != *" $class "* ]] || continue
+  volumes=$(volumes_of "$class")
+  [ -z "$volumes" ] || problems+=("$(keeps "$class" "$volumes")")
 done
 
 # Kubernetes goes to the next minor release at most, never back, and from a control plane that is well as a whole.

@@ -107,6 +107,7 @@ const suites = {
     long("frontend", { FROM: "1", RUNS: "2" });
   },
   upgrade: () => long("upgrade"),
+  volumes: () => long("volumes"),
 };
 
 const wanted = process.argv.slice(2);

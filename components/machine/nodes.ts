@@ -119,6 +119,7 @@ export class Nodes {
             WORKERS: listed(Object.values(workers)),
             VERSION: kubernetes.version,
             REPOSITORY: kubernetes.install === "packages" ? repositoryOf(config) : "",
+            CLASSES: words(Object.keys(config.storage.classes).sort()),
           },
         },
       },

@@ -16,6 +16,7 @@ export const steps = {
     "join-node",
     "check-change",
     "finish-upgrade",
+    "keep-class",
     "drain-node",
     "settle-node",
     "leave-node",

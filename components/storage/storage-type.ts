@@ -4,9 +4,12 @@ import type { LoadedConfig } from "../../config";
 import type { ClassesOf, ClassOf, StorageTypeName } from "../../config/storage";
 import type { ClusterApi } from "../in-cluster/cluster-api";
 import type { Machine } from "../machine/machine";
+import type { Shell } from "../machine/shell";
 
 export interface StorageTypeArgs<Type extends StorageTypeName> {
   api: ClusterApi;
+  /** Asks any master that serves. */
+  anyMaster: Shell;
   config: LoadedConfig;
   /** The classes of this type, by name. */
   classes: ClassesOf<Type>;
@@ -46,11 +49,13 @@ export abstract class StorageType<Type extends StorageTypeName> extends pulumi.C
     const { ready, describe } = this.provisioner(name, args, inCluster);
     this.ready = Object.entries(args.classes).map(([className, config]) => {
       const { spec, dependsOn = [] } = describe(className, config);
-      return new k8s.storage.v1.StorageClass(
+      const made = new k8s.storage.v1.StorageClass(
         `storage-${className}-class`,
         {
           metadata: {
             name: className,
+            // By which the gate knows those that this program has declared.
+            labels: { "app.kubernetes.io/part-of": "esxi-k8s" },
             ...(config.default && { annotations: { "storageclass.kubernetes.io/is-default-class": "true" } }),
           },
           reclaimPolicy: config.reclaimPolicy,
@@ -58,6 +63,13 @@ export abstract class StorageType<Type extends StorageTypeName> extends pulumi.C
         },
         { ...inCluster, dependsOn: [...ready, ...dependsOn] },
       );
+      // Deleted before the class, which stays when this fails. With the whole cluster, both just go.
+      args.anyMaster.later(
+        `storage-${className}-volumes`,
+        { delete: { script: "keep-class", parameters: { CLASS: className } } },
+        { parent: this, dependsOn: [made], deletedWith: inCluster.deletedWith },
+      );
+      return made;
     });
     this.registerOutputs({});
   }

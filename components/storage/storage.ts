@@ -3,6 +3,7 @@ import type { LoadedConfig } from "../../config";
 import { classesOf, type StorageTypeName } from "../../config/storage";
 import type { ClusterApi } from "../in-cluster/cluster-api";
 import type { Machine } from "../machine/machine";
+import type { Shell } from "../machine/shell";
 import { LocalPathStorage } from "./local-path";
 import { NfsStorage } from "./nfs";
 import { SmbStorage } from "./smb";
@@ -11,6 +12,8 @@ import { VsphereStorage } from "./vsphere";
 
 export interface StorageArgs {
   api: ClusterApi;
+  /** Asks any master that serves. */
+  anyMaster: Shell;
   config: LoadedConfig;
   /** A worker that tries what nodes will do, if there is one. */
   worker?: Machine;

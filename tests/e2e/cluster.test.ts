@@ -19,6 +19,7 @@ import { describePullRequest } from "./pull-request";
 import { describeReviews } from "./reviews";
 import { describeFailure, describeRuns } from "./runs";
 import { describeSdk } from "./sdk";
+import { describeClasses } from "./volumes";
 import {
   afflict,
   attempt,
@@ -75,6 +76,8 @@ describe("Traefik at 100 requests a second", describeLoad);
 describe("machines come and go", describeMembers);
 
 describe("one machine is down", describeDown);
+
+describe("classes of storage", describeClasses);
 
 describe("a pull request", describePullRequest);
 

@@ -272,10 +272,28 @@ describe("a node that could not be emptied", () => {
   });
 });
 
+describe("a StorageClass", () => {
+  const keep = () => machine.run("keep-class", { parameters: { CLASS: "disks" } });
+
+  test("goes when nothing is of it", async () => {
+    kubectl({ "*'disks'*": "true" });
+    await expect(keep()).resolves.toMatchObject({ status: 0, stdout: "no volume is of disks\n" });
+  });
+
+  test("stays while a claim waits for a volume, and while nobody can tell", async () => {
+    kubectl({ "get\\ persistentvolumeclaims*": "echo shop/db", "get\\ persistentvolumes\\ *": "true" });
+    const { status, stderr } = await keep();
+    expect(status).toBe(1);
+    expect(said(stderr)).toContain("has volumes: shop/db:");
+    kubectl({ "get\\ persistentvolumeclaims*": "true", "*": "exit 1" });
+    expect((await keep()).status).toBe(1);
+  });
+});
+
 describe("a change of the machines", () => {
-  const judge = (masters: string, workers: string, version = "1.36.3", repository = "") =>
+  const judge = (masters: string, workers: string, { version = "1.36.3", repository = "", classes = "local-path" } = {}) =>
     machine.run("check-change", {
-      parameters: { MASTERS: masters, WORKERS: workers, VERSION: version, REPOSITORY: repository },
+      parameters: { MASTERS: masters, WORKERS: workers, VERSION: version, REPOSITORY: repository, CLASSES: classes },
     });
   const cluster = (answers: Record<string, string> = {}) => {
     kubectl({
@@ -311,6 +329,22 @@ describe("a change of the machines", () => {
     );
   });
 
+  test("is refused for a StorageClass that is to go and has volumes, by their names", async () => {
+    kubectl({
+      "get\\ nodes*": "printf 'master-1=192.0.2.21\\n'",
+      "get\\ storageclasses*": "printf 'disks local-path shared'",
+      "get\\ persistentvolumeclaims*'disks'*": "printf 'shop/db\\nshop/cache\\n'",
+      "get\\ persistentvolumes\\ *'disks'*": "printf 'Bound pvc-1\\nReleased pvc-old\\n'",
+      "get\\ persistentvolume*": "true",
+    });
+    const { status, stderr } = await judge(masters, "", { classes: "local-path" });
+    expect(status).toBe(1);
+    expect(said(stderr)).toBe(
+      "the StorageClass disks is to go, and has volumes: pvc-old, shop/cache, shop/db: delete them once their data is elsewhere, or keep the class in storage.classes",
+    );
+    expect((await judge(masters, "", { classes: "disks local-path" })).status).toBe(0);
+  });
+
   test("is refused while members are down without which those that stay are no majority", async () => {
     healthy("master-1");
     const { status, stderr } = await judge(masters, "");
@@ -323,7 +357,7 @@ describe("a change of the machines", () => {
   describe("to another Kubernetes", () => {
     const repository = "https://packages.example.org/v1.37/deb/";
     const sources = "etc/apt/sources.list.d/esxi-k8s-kubernetes.sources";
-    const upgrade = (version: string) => judge(masters, "", version, repository);
+    const upgrade = (version: string) => judge(masters, "", { version, repository });
     const snapshots = () => file("var/lib/esxi-k8s/snapshots");
     beforeEach(() => {
       const snapshot = '*"snapshot save"*) touch "${@: -1}" ;; *"snapshot status"*) [ -e "${@: -1}" ] ;;';

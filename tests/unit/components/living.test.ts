@@ -257,7 +257,7 @@ describe("nodes", () => {
   test("leave all at once with the whole cluster", () => {
     const cluster = recording.get("RandomId", "control-plane-identity").urn;
     for (const { name, deletedWith } of recording.ofType("command:remote:Command")) {
-      expect(deletedWith, name).toBe(/-(away|membership|gate)$/.test(name) ? cluster : "");
+      expect(deletedWith, name).toBe(/-(away|membership|gate|volumes)$/.test(name) ? cluster : "");
     }
   });
 

@@ -4,7 +4,7 @@ import { parseConfig, type ConfigError } from "../../../config/parse";
 import { readPast, type Past } from "../../../config/past";
 import { secretKeys } from "../../../config/secrets";
 import { readYaml, validConfig, vary, type RawConfig } from "../../support/configs";
-import { datastoreUrls, readStep, recordOnce, runProgram, type Declared } from "../../support/recorder";
+import { datastoreUrls, readLater, readStep, recordOnce, runProgram, type Declared } from "../../support/recorder";
 import { stateOf } from "../../support/state";
 
 const fixtures = join(__dirname, "..", "..", "fixtures");
@@ -216,5 +216,58 @@ describe("a class of vSphere's in a cluster without one", () => {
 
   test("asks for nothing where they have been", () => {
     expect(problems({}, known)).toEqual([]);
+  });
+});
+
+test("a class goes after somebody has looked for volumes of it, and before what makes them", async () => {
+  const recording = await runProgram(validConfig());
+  const look = recording.command("storage-local-path-volumes");
+  expect(readLater(look, "delete")).toMatchObject({ script: "keep-class", parameters: { CLASS: "local-path" } });
+  expect(recording.before(look)).toContain(recording.get("StorageClass", "storage-local-path-class"));
+  // With the whole cluster, nobody is asked.
+  expect(look.deletedWith).toBe(recording.get("StorageClass", "storage-local-path-class").deletedWith);
+  expect(look.deletedWith).not.toBe("");
+  const gate = readLater(recording.command("control-plane-gate"), "update");
+  expect(gate.parameters.CLASSES).toBe("local-path");
+});
+
+describe("Consul's volumes in a stack that has them", () => {
+  const problems = async (before: RawConfig, change: RawConfig) => {
+    const past = readPast(stateOf(await runProgram(vary(validConfig(), before))));
+    try {
+      parseConfig(vary(vary(validConfig(), before), change), "test", new Set(secretKeys), past);
+      return [];
+    } catch (error) {
+      return (error as ConfigError).problems;
+    }
+  };
+
+  test.each([
+    ["size", {}, { storageSize: "2Gi" }, "consul.storageSize", "2Gi", "1Gi"],
+    [
+      "class",
+      {},
+      { storageClass: "local-path" },
+      "consul.storageClass",
+      "local-path",
+      "nothing, which is the default class",
+    ],
+    [
+      "class, taken away",
+      { storageClass: "local-path" },
+      { storageClass: null },
+      "consul.storageClass",
+      "nothing",
+      "local-path",
+    ],
+  ])("keep their %s", async (_, before, change, path, got, was) => {
+    const found = await problems({ consul: before }, { consul: change });
+    expect(found).toMatchObject([{ path, got }]);
+    expect(found[0]?.expected).toContain(`what Consul's volumes were made with: ${was}`);
+  });
+
+  test("are nobody's concern when Consul goes, or nothing of them changes", async () => {
+    expect(await problems({}, { consul: { enabled: false, storageSize: "2Gi" } })).toEqual([]);
+    expect(await problems({}, { consul: { kv: { "app/a": "1" } } })).toEqual([]);
   });
 });
