@@ -27,7 +27,7 @@ export function risksOf(
   const of = (role: Role) => vms.filter(({ owner }) => roleOf(owner) === role);
   const has = (type: string) => were(all).some((resource) => resource.type === `esxi-k8s:index:${type}`);
   return [
-    ...masters(of("master")),
+    ...masters(of("master"), outside(all)),
     ...workers(of("worker"), has("LocalPathStorage"), has("ConsulKv"), config),
     ...dataOf(all),
     ...authorities(all),
@@ -60,7 +60,7 @@ function happens(vms: readonly Resource[]): string {
 
 const entries = (vms: readonly Resource[]) => vms.map((vm) => `${verb(vm)} machine ${vm.name}`);
 
-function masters(vms: readonly Resource[]): Risk[] {
+function masters(vms: readonly Resource[], stays: readonly string[]): Risk[] {
   const [all, gone] = [were(vms), vms.filter(isGone)];
   if (gone.length === 0) {
     return [];
@@ -72,7 +72,11 @@ function masters(vms: readonly Resource[]): Risk[] {
       {
         atRisk: entries(gone),
         what: happens(gone),
-        meaning: "the cluster and everything that is declared in it are lost",
+        meaning:
+          "the cluster and everything that is declared in it are lost" +
+          (stays.length > 0
+            ? `; what volumes of ${enumerated(stays)} hold stays in shares and datastores, whatever their reclaim policy`
+            : ""),
       },
     ];
   }
@@ -199,6 +203,24 @@ function restarts(vms: readonly Resource[], restarted: ReadonlySet<Resource>, co
   });
 }
 
+const classType = "kubernetes:storage.k8s.io/v1:StorageClass";
+
+/** Names of the StorageClasses that a stack has, of which something holds. */
+function classes(all: readonly Resource[], holds: (inputs: Record<string, unknown>) => boolean): string[] {
+  return were(all.filter(({ type }) => type === classType)).flatMap(({ name, before, after }) => {
+    const inputs = (before ?? after)?.inputs;
+    const metadata = isFields(inputs?.metadata) ? inputs.metadata : {};
+    return inputs !== undefined && holds(inputs) ? [typeof metadata.name === "string" ? metadata.name : name] : [];
+  });
+}
+
+/** Those whose volumes are not on the machines. */
+const outside = (all: readonly Resource[]) =>
+  classes(all, ({ provisioner }) => provisioner !== "rancher.io/local-path").sort();
+
+/** Those whose volumes stay when nobody claims them any more. */
+const kept = (all: readonly Resource[]) => classes(all, ({ reclaimPolicy }) => reclaimPolicy === "Retain").sort();
+
 /** What deleting or making anew an object in the cluster, or something of the stack's own, does to data; the gravest first. */
 const meanings: [pattern: RegExp, meaning: string][] = [
   [/^kubernetes:core\/v1:Namespace$/, "a namespace goes with everything in it, its volumes included"],
@@ -209,7 +231,10 @@ const meanings: [pattern: RegExp, meaning: string][] = [
     /^kubernetes:helm\.sh\/v3:Release$/,
     "a release goes with all of its objects, definitions and what they define included",
   ],
-  [/^kubernetes:storage\.k8s\.io\/v1:StorageClass$/, "no further volume of a StorageClass that is gone can be made"],
+  [
+    /^kubernetes:storage\.k8s\.io\/v1:StorageClass$/,
+    "no further volume of a StorageClass that is gone can be made; one that has volumes is kept",
+  ],
   [/^random:/, "keys, passwords and identities that were made of a secret are no longer valid"],
 ];
 
@@ -236,6 +261,10 @@ function dataOf(all: readonly Resource[]): Risk[] {
       const meaning = meanings
         .filter(([pattern]) => group.some(({ type }) => pattern.test(type)))
         .map(([, each]) => each);
+      const retained = kept(all);
+      if (retained.length > 0 && group.some(({ type }) => type === "kubernetes:core/v1:Namespace")) {
+        meaning.push(`what volumes of ${enumerated(retained)} hold stays, by their reclaim policy`);
+      }
       return [
         { atRisk: labels.map((label) => `${first ? verb(first) : ""} ${label}`), what, meaning: meaning.join("; ") },
       ];

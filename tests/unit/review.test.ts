@@ -7,7 +7,9 @@ import { differences } from "../../review/differences";
 import { limit, markdown } from "../../review/markdown";
 import type { Outcome } from "../../review/problems";
 import { review, summary, type Summary } from "../../review/review";
+import { risksOf } from "../../review/risks";
 import { withoutSecrets, withoutSecretText } from "../../review/secrets";
+import type { Resource } from "../../review/stack";
 import { code } from "../../review/text";
 import { shellWord, stepCommand, stepPath } from "../../render/step";
 
@@ -537,5 +539,53 @@ describe("code in Markdown", () => {
         expect(ticks === "" || ![...inside.matchAll(/`+/g)].some(([run]) => run === ticks)).toBe(true);
       }),
     );
+  });
+});
+
+describe("volumes that a change takes away", () => {
+  const ofStack = (
+    type: string,
+    name: string,
+    action: Resource["action"],
+    inputs: Record<string, unknown> = {},
+  ): Resource => ({
+    urn: `urn:pulumi:lab::esxi-k8s::${type}::${name}`,
+    name,
+    type,
+    action,
+    owner: { component: type.endsWith("VirtualMachine") ? "K8sControlPlane" : "Storage", name: "of-it", machine: name },
+    before: { type, inputs } as Resource["before"],
+    reasons: [],
+    paths: [],
+    rank: 0,
+  });
+  const storageClass = (name: string, provisioner: string, reclaimPolicy: string) =>
+    ofStack("kubernetes:storage.k8s.io/v1:StorageClass", `storage-${name}-class`, "none", {
+      metadata: { name },
+      provisioner,
+      reclaimPolicy,
+    });
+  const stays = [
+    storageClass("local-path", "rancher.io/local-path", "Delete"),
+    storageClass("media", "smb.csi.k8s.io", "Retain"),
+    storageClass("disks", "csi.vsphere.vmware.com", "Delete"),
+  ];
+  const meanings = (...changed: Resource[]) =>
+    risksOf([...stays, ...changed], new Set(), {}).map(({ meaning }) => meaning);
+
+  test("with a namespace are those that no reclaim policy keeps", () => {
+    const namespace = ofStack("kubernetes:core/v1:Namespace", "consul-namespace", "delete", {
+      metadata: { name: "consul" },
+    });
+    expect(meanings(namespace)).toEqual([
+      "a namespace goes with everything in it, its volumes included; what volumes of media hold stays, by their reclaim policy",
+    ]);
+  });
+
+  test("with the last master are not those that lie elsewhere", () => {
+    expect(meanings(ofStack("vsphere:index/virtualMachine:VirtualMachine", "master-1", "delete"))).toEqual([
+      "the cluster and everything that is declared in it are lost; what volumes of disks and media hold stays in shares and datastores, " +
+        "whatever their reclaim policy",
+    ]);
   });
 });
