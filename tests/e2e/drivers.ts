@@ -4,7 +4,7 @@ import { stringify } from "yaml";
 import { renderText, type Chart, type Values } from "../charts/render";
 import { readYaml, validConfig, vary, type RawConfig } from "../support/configs";
 import { runProgram } from "../support/recorder";
-import { kubectl, temporaryFile } from "./support/lab";
+import { attempt, inLab, kubectl, temporaryFile } from "./support/lab";
 
 const releases: Record<string, string> = {
   "csi-driver-nfs": "storage-nfs-driver",
@@ -15,6 +15,38 @@ const releases: Record<string, string> = {
 
 /** Drivers of which the lab has no image: the API server says whether it would take what the program declares for them. */
 export function describeDrivers(): void {
+  it("would find their datastores in vCenter, or say which login or name is wrong", async () => {
+    const account = {
+      server: "10.20.0.2",
+      user: "administrator@vsphere.local",
+      password: await inLab("pulumi", "config", "get", "vcenterPassword", "--stack", "sim"),
+      allowUnverifiedSsl: true,
+      datacenter: "lab",
+      datastores: ["esxi-1-local", "esxi-2-local"],
+    };
+    const look = async (change: Partial<typeof account>) => {
+      const file = await temporaryFile(JSON.stringify({ ...account, ...change }));
+      return attempt("sim/enter", ["bash", "-c", `node vcenter/datastores.mjs <${file}`]);
+    };
+    const found = await look({});
+    expect(found.code, found.stdout).toBe(0);
+    expect(Object.keys(JSON.parse(found.stdout) as object)).toEqual(account.datastores);
+    expect(Object.values(JSON.parse(found.stdout) as object)).not.toContain(undefined);
+
+    const refused = await look({ password: "wrong" });
+    expect(refused).toMatchObject({
+      code: 1,
+      stdout: `vCenter at 10.20.0.2 refuses ${account.user}: correct storage.vcenter.user or storageVcenterPassword\n`,
+    });
+    const unknown = await look({ datastores: ["esxi-1-local", "san"] });
+    expect(unknown).toMatchObject({
+      code: 1,
+      stdout:
+        `vCenter has no datastore san that ${account.user} sees: there are esxi-1-local, esxi-2-local; correct storage.classes, ` +
+        "then run pulumi up again\n",
+    });
+  });
+
   it("would be taken by the API server, with classes of every type", async () => {
     const example = join(__dirname, "..", "fixtures", "valid", "storage-of-every-type.yaml");
     const { change } = readYaml(example) as { change: RawConfig };

@@ -330,8 +330,7 @@ describe("a change of the machines", () => {
   });
 
   test("is refused for a StorageClass that is to go and has volumes, by their names", async () => {
-    kubectl({
-      "get\\ nodes*": "printf 'master-1=192.0.2.21\\n'",
+    cluster({
       "get\\ storageclasses*": "printf 'disks local-path shared'",
       "get\\ persistentvolumeclaims*'disks'*": "printf 'shop/db\\nshop/cache\\n'",
       "get\\ persistentvolumes\\ *'disks'*": "printf 'Bound pvc-1\\nReleased pvc-old\\n'",
