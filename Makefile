@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: node_modules help preflight up preview review changed due deploy drift repair down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members test-upgrade test-volumes test-faults lint crds review-previews bench
+.PHONY: node_modules help preflight up preview review changed due deploy drift repair snapshot snapshots down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members test-upgrade test-volumes test-faults lint crds review-previews bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -67,6 +67,12 @@ drift: preflight node_modules ## what differs from what was deployed, inside of 
 repair: preflight node_modules ## bring what `make drift` finds on machines and in the cluster back, and touch nothing else
 	$(LAB)
 	$(IN) node -r ts-node/register/transpile-only tools/repair.ts $(STACK)
+
+snapshot: node_modules ## have a snapshot of the cluster taken, and fetch it to artifacts/snapshots/, encrypted
+	$(IN) node -r ts-node/register/transpile-only tools/snapshots.ts take $(STACK)
+
+snapshots: node_modules ## which snapshots there are, and on which machines
+	$(IN) node -r ts-node/register/transpile-only tools/snapshots.ts list $(STACK)
 
 down: node_modules ## destroy the stack's machines
 	$(LAB)

@@ -11,6 +11,7 @@ import {
   knownHosts,
   loadPast,
   MetricsServer,
+  Snapshots,
   Storage,
   TraefikIngress,
   WorkerPool,
@@ -43,6 +44,9 @@ export = async () => {
 
   // The masters with stacked etcd, and the pod network.
   const controlPlane = new K8sControlPlane("control-plane", { esxi, frontend, config, past });
+
+  // Copies of what a lost cluster is made anew from.
+  const snapshots = new Snapshots("snapshots", { esxi, frontend, controlPlane, config });
 
   // What is declared inside the cluster.
   const { api } = controlPlane;
@@ -133,6 +137,9 @@ export = async () => {
     statsUrl: frontend.statsUrl,
     statsUser: frontend.statsUser,
     statsPassword: frontend.statsPassword,
+    snapshots: snapshots.newest,
+    snapshotKey: snapshots.key,
+    snapshotPublicKey: snapshots.publicKey,
     masters: addressesByName(controlPlane.machines),
     workers: addressesByName(workerMachines),
     sshUser: esxi.user,

@@ -28,6 +28,14 @@ export interface Subject {
 }
 
 /**
+ * A key pair to which others encrypt, with a certificate that says no more than that. It does not expire: with another key, what was
+ * encrypted before could not be read. The name is a contract: renaming makes another.
+ */
+export function recipient(name: string, parent: pulumi.Resource): IssuedCertificate {
+  return issue(name, { commonName: `${pulumi.getProject()} ${pulumi.getStack()} ${name}`, days: 36500 }, parent);
+}
+
+/**
  * The stack's own certificate authority. It lives in the state, not on a machine: a cluster that is built anew has certificates
  * that browsers who trust the authority know already.
  */

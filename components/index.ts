@@ -9,6 +9,7 @@ export { K8sControlPlane } from "./k8s-control-plane";
 export { addressesByName, knownHosts } from "./machine/machine";
 export { MetricsServer } from "./metrics-server";
 export { loadPast } from "./past";
+export { Snapshots } from "./snapshots";
 export { Storage } from "./storage/storage";
 export { TraefikIngress } from "./traefik-ingress";
 export { WorkerPool } from "./worker-pool";

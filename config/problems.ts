@@ -6,6 +6,7 @@ import { placedNodes, type PlacedNode } from "./nodes";
 import { routeProblems } from "../routes/problems";
 import type { Problem } from "./problem";
 import type { NodeConfig, StackConfig } from "./schema";
+import { snapshotProblems } from "./snapshots";
 import { sourceProblems } from "./source-problems";
 import { storageProblems } from "./storage-problems";
 import { valuesProblems } from "./values-problems";
@@ -22,6 +23,7 @@ export function findProblems(config: StackConfig, now = new Date()): Problem[] {
     ...highAvailabilityProblems(config),
     ...chartProblems(config),
     ...kubernetesProblems(config),
+    ...snapshotProblems(config),
     ...sourceProblems(config),
     ...storageProblems(config),
     ...ingressProblems(config, now),

@@ -78,6 +78,36 @@ const quantity = z
   .string()
   .regex(/^(?!0*(\.0*)?[A-Za-z]*$)\d+(\.\d+)?(k|Ki|[MGTPE]i?)?$/, { error: "a size such as 1Gi" });
 
+/** Snapshots of the cluster, from which `make restore` makes it anew: docs/runbooks/restoring.md. */
+const snapshots = z
+  .strictObject({
+    /** How often each master takes one. Default 6h. */
+    every: duration.default("6h"),
+    /** How many of each master are kept, there and on each machine that gets copies. Default 12. */
+    keep: z.int().min(1).max(1000).default(12),
+    /** Where copies go instead of the HAProxy machines: any server with SFTP. It lets the output `snapshotPublicKey` in. */
+    target: z
+      .strictObject({
+        /** Host name or address. */
+        host: z.string().regex(/^[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?$/, {
+          error: "a host name or an address such as backup.example.org",
+        }),
+        /** Default 22. */
+        port: z.int().min(1).max(65535).default(22),
+        user: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, { error: "a user's name" }),
+        /** Folder there, absolute or below the user's own. It is made if the one above it is there. */
+        path: z
+          .string()
+          .regex(/^\/?[\w.-]+(\/[\w.-]+)*$/, { error: "a path such as backups/lab, of letters, digits and _.-" }),
+        /** Public host key by which it is known: a line of `ssh-keyscan` without the host. */
+        hostKey: z.string().regex(/^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,2}$/, {
+          error: "a public host key such as ssh-ed25519 AAAA…",
+        }),
+      })
+      .optional(),
+  })
+  .prefault({});
+
 /** A Helm release: from charts/ of this project, or the official chart. */
 const release = ({ example }: { example: string }) => ({
   /** The official chart instead of the one in charts/. It gets the same values; charts/README.md says which releases take them. */
@@ -250,6 +280,7 @@ export const stackConfig = z.strictObject({
     allowNonHa: z.boolean().default(false),
     /** Pulumi refuses to delete a protected machine, and so to replace it. Default true. */
     protect: z.boolean().default(true),
+    snapshots,
     ...machineSize,
   }),
 

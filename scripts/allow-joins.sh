@@ -3,18 +3,15 @@
 # Parameters: JOIN_USER, ADMIT (path of the admission program), MASTER_JOIN_KEY, WORKER_JOIN_KEY (public keys)
 source prelude.sh
 source kept.sh
+source authorize.sh
 alone_on_node
 
-keys=$(getent passwd "$JOIN_USER" | cut -d: -f6)/.ssh/authorized_keys
 # sshd gives what the joining node asked for to the forced command as a variable, which sudo would drop.
 # shellcheck disable=SC2016
 admit() { printf 'restrict,command="exec sudo -n %s %s \\"$SSH_ORIGINAL_COMMAND\\"" %s esxi-k8s-join-%s\n' "$ADMIT" "$1" "$2" "$1"; }
 {
-  grep -v ' esxi-k8s-join-' "$keys" || true
   admit master "$MASTER_JOIN_KEY"
   admit worker "$WORKER_JOIN_KEY"
-} >"$keys.new"
-chown --reference="$keys" "$keys.new"
-mv "$keys.new" "$keys"
-keep file "$keys"
+} | authorize "$JOIN_USER" esxi-k8s-join-
+keep file "$(authorized_keys "$JOIN_USER")"
 all_kept

@@ -11,9 +11,9 @@ find_consul() {
 }
 retry_for 60 "the API server to name Consul's Service and Secret" find_consul
 
-# call METHOD PATH: sends standard input, prints the answer. The token is on no command line.
+# call METHOD PATH: sends standard input, prints the answer, within `limit` seconds. The token is on no command line.
 call() {
-  curl --silent --show-error --fail-with-body --connect-timeout 3 --max-time 10 --request "$1" --data-binary @- \
+  curl --silent --show-error --fail-with-body --connect-timeout 3 --max-time "${limit:-10}" --request "$1" --data-binary @- \
     --cacert <(printf '%s' "$CA") --resolve "$host:443:$cluster_ip" \
     --header @<(printf 'X-Consul-Token: %s\n' "$token") "https://$host$2"
 }

@@ -38,6 +38,12 @@ keep() {
   [ "$1" != file ] || install -D -m 0600 "$2" "$kept/files.new$2"
 }
 
+# keep_files: those that the step has put there from its text (files.sh).
+keep_files() {
+  local file
+  while read -r file; do keep file "$file"; done <"$state/$STEP.files"
+}
+
 # keep_kubeadm: what kubeadm has set on a node.
 keep_kubeadm() {
   local file

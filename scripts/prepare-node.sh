@@ -108,7 +108,7 @@ fi
 
 for file in /etc/modules-load.d/kubernetes.conf /etc/sysctl.d/90-kubernetes.conf; do keep file "$file"; done
 while read -r key _; do keep kernel "$key"; done </etc/sysctl.d/90-kubernetes.conf
-while read -r file; do keep file "$file"; done <"$state/$STEP.files"
+keep_files
 if [ -e /etc/containerd/config.toml ]; then keep file /etc/containerd/config.toml containerd; fi
 for package in "${packages[@]}"; do keep package "${package%%=*}"; done
 if ((${#packages[@]})); then

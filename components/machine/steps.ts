@@ -2,7 +2,15 @@ const everywhere = ["keep-access", "look-for-drift", "mend-drift", "grow-disk"] 
 
 /** What machines may be asked to do, by what they are for: files of scripts/, without `.sh`. A machine has these alone. */
 export const steps = {
-  frontend: [...everywhere, "configure-haproxy", "configure-keepalived", "await-virtual-address", "await-haproxy"],
+  frontend: [
+    ...everywhere,
+    "configure-haproxy",
+    "configure-keepalived",
+    "await-virtual-address",
+    "await-haproxy",
+    "allow-snapshots",
+    "receive-snapshot",
+  ],
   master: [
     ...everywhere,
     "prepare-node",
@@ -28,6 +36,9 @@ export const steps = {
     "declare-consul-entries",
     "look-at-cluster",
     "mend-cluster",
+    "configure-snapshots",
+    "take-snapshot",
+    "save-consul",
   ],
   worker: [...everywhere, "prepare-node", "join-node", "try-share"],
 } as const;

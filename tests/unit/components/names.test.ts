@@ -37,6 +37,8 @@ test("the stack's outputs", async () => {
     consulToken,
     consulBootstrapToken,
     dashboardPassword,
+    snapshotKey,
+    snapshotPublicKey,
     ...plain
   } = others;
   expect(Object.fromEntries(Object.entries(plain).map(([name, { value }]) => [name, value]))).toEqual({
@@ -47,6 +49,7 @@ test("the stack's outputs", async () => {
     statsUrl: "http://10.20.0.10:8404/stats",
     statsUser: "admin",
     sshUser: "k8s",
+    snapshots: {},
     consulUrl: "https://consul.lab.localhost/ui/",
     dashboardUrl: "https://traefik.lab.localhost/dashboard/",
     dashboardUser: "admin",
@@ -67,7 +70,7 @@ test("the stack's outputs", async () => {
   expect(dashboardPassword?.value).toBe(randomText("ingress-dashboard-password"));
   expect(consulToken?.value).toBe(consulTokenOf("consul-editor-token"));
   expect(consulBootstrapToken?.value).toBe(consulTokenOf("consul-bootstrap-token"));
-  const own = ["authority", "consul", "ingress"].map((name) => `${name}-certificate`);
+  const own = ["authority", "consul", "ingress", "metrics"].map((name) => `${name}-certificate`);
   const validTo = own.map(async (name) => new X509Certificate((await issuedCertificate(name)).certificate).validTo);
   const expected = (await Promise.all(validTo)).map((end, index) => [own[index], new Date(end).toISOString()]);
   expect(ends?.value).toEqual({
@@ -79,6 +82,8 @@ test("the stack's outputs", async () => {
     ),
   });
   expect(certificateAuthority?.value).toBe((await issuedCertificate("authority-certificate")).certificate);
+  expect(snapshotKey?.value).toBe((await issuedCertificate("snapshots-key")).key);
+  expect(String(snapshotPublicKey?.value)).toMatch(/^ssh-ed25519 AAAA/);
   const machines = recorded().ofType("Machine");
   const lines = machines.map(({ outputs }) => `${String(outputs?.address)} ${String(outputs?.hostKey)}`);
   const cluster = `[10.20.0.10]:6022 ${String(recorded().get("Machine", "master-1").outputs?.hostKey)}`;
@@ -96,6 +101,7 @@ test("every component is of this project's types and registers its outputs", () 
         "Machine",
         "MetricsServer",
         "ServingCertificates",
+        "Snapshots",
         "Storage",
         "TraefikIngress",
         "WorkerPool",
@@ -132,6 +138,7 @@ test("only components have no parent", () => {
     "esxi",
     "frontend",
     "control-plane",
+    "snapshots",
     "general",
     "cluster-dns",
     "storage",

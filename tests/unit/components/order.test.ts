@@ -127,7 +127,7 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
         : [
             step.name
               .replace(/^control-plane-founded$/, "master-1")
-              .replace(/-(disk|haproxy|prepare|allow-joins|join|certificates|approver)$/, ""),
+              .replace(/-(disk|haproxy|prepare|allow-joins|snapshots|join|certificates|approver)$/, ""),
           ];
       for (const machine of machines) {
         expect(recorded().directSteps(step), step.name).toContain(`${machine}-booted`);

@@ -70,7 +70,13 @@ function secretTexts(): Map<string, string> {
 
 const issued = new Map<string, Issued>();
 beforeAll(async () => {
-  for (const name of ["authority-certificate", "consul-certificate", "ingress-certificate", "metrics-certificate"]) {
+  for (const name of [
+    "authority-certificate",
+    "consul-certificate",
+    "ingress-certificate",
+    "metrics-certificate",
+    "snapshots-key",
+  ]) {
     issued.set(name, await issuedCertificate(name));
   }
 });
@@ -255,7 +261,8 @@ describe("marks", () => {
       .filter(([, exported]) => exported.secret)
       .map(([name]) => name);
     expect(secret.sort()).toEqual([
-      ...["consulBootstrapToken", "consulToken", "dashboardPassword", "kubeconfig", "sshPrivateKey", "statsPassword"],
+      ...["consulBootstrapToken", "consulToken", "dashboardPassword", "kubeconfig"],
+      ...["snapshotKey", "sshPrivateKey", "statsPassword"],
     ]);
     expect(recorded().exports.kubeconfig?.value).toBe(kubeconfigText);
     const clear = Object.entries(recorded().exports).filter(([, exported]) => !exported.secret);

@@ -25,6 +25,8 @@ const waits: Record<string, (step: Declared, recording: Recording) => string[]> 
   "declare-consul-entries": () => ["consul"],
   // For what nobody of the stack makes, and says so when it does not come.
   "await-storage-class": () => [],
+  // Of a cluster that is there, and for what they start themselves; people and a timer run them.
+  "save-consul": () => [],
   // For what it starts itself.
   "prepare-node": () => [],
   "renew-certificates": () => [],
