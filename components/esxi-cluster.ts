@@ -98,6 +98,11 @@ export class EsxiCluster extends pulumi.ComponentResource {
     return disturbance(this.past.machines.get(name), wantedMachine(this.config.hosts, node, group));
   }
 
+  /** Whether the machine by which a node has joined is gone, or has been made anew. */
+  departed(name: string): boolean {
+    return this.past.departed.has(name);
+  }
+
   /**
    * Clones one machine onto the host that its configuration names.
    * @param role what it may be asked to do

@@ -46,6 +46,8 @@ export interface Past {
   masters: ReadonlySet<string>;
   /** Names of those of them that founded the cluster or have joined it. */
   members: ReadonlySet<string>;
+  /** Nodes that the state owes a leave: their machine is gone, or another one by now. */
+  departed: ReadonlySet<string>;
   /** What nodes of machines that exist were labelled with, by their names. */
   marks: ReadonlyMap<string, Marks>;
   /** Certificates by the names of the resources that issue or renew them. */
@@ -63,6 +65,7 @@ export const nothingYet: Past = {
   virtualMachines: new Map(),
   masters: new Set(),
   members: new Set(),
+  departed: new Set(),
   marks: new Map(),
   certificates: new Map(),
   versions: new Map(),
@@ -82,6 +85,7 @@ export const recorded = {
   founding: "-founded",
   join: "-join",
   prepare: "-prepare",
+  membership: "-membership",
   labels: "-labels",
   renewal: "-certificates",
   consul: "consul",
@@ -96,6 +100,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   const masters = new Set<string>();
   const joined = new Set<unknown>();
   const ofMasters: string[] = [];
+  const departed = new Set<string>();
   const marks = new Map<string, Marks>();
   const certificates = new Map<string, PastCertificate>();
   const prepared = new Map<string, string>();
@@ -153,6 +158,13 @@ export function readPast(resources: Record<string, StateRecord>): Past {
         prepared.set(node, version);
       }
     }
+    if (type === "command:remote:Command" && name.endsWith(recorded.membership)) {
+      const [machine] = outputs.triggers as [string];
+      const node = name.slice(0, -recorded.membership.length);
+      if (virtualMachines.get(node) !== machine) {
+        departed.add(node);
+      }
+    }
     if (type === "command:remote:Command" && name.endsWith(recorded.labels)) {
       const [texts, machine] = outputs.triggers as [Marks, string];
       const node = name.slice(0, -recorded.labels.length);
@@ -163,7 +175,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   }
   const members = new Set(ofMasters.filter((name) => joined.has(virtualMachines.get(name))));
   const versions = new Map([...prepared].filter(([name]) => joined.has(virtualMachines.get(name))));
-  return { machines, virtualMachines, masters, members, marks, versions, certificates, consulVolumes, founded };
+  return { machines, virtualMachines, masters, members, departed, marks, versions, certificates, consulVolumes, founded };
 }
 
 /** The version with which a cluster was founded, without v. */

@@ -20,6 +20,8 @@ type Role = "master" | "worker";
 export interface Cloner {
   /** What this run does to a machine that exists. */
   disturbance(name: string, node: NodeConfig, group: Group): Disturbance | undefined;
+  /** Whether the machine by which a node has joined is gone, or has been made anew. */
+  departed(name: string): boolean;
   clone(
     role: Role,
     name: string,
@@ -222,7 +224,8 @@ export class Nodes {
         parent: machine,
         dependsOn: [joined, ...(opts.leaveInTurn ? others.slice(-1).map(({ membership }) => membership) : [])],
         deletedWith: this.cluster,
-        protect,
+        // Nothing protects the membership of a machine that is lost: it is replaced when the machine has been.
+        protect: protect && !this.esxi.departed(name),
         deleteBeforeReplace: true,
       },
     );

@@ -281,6 +281,26 @@ describe("nodes", () => {
     ]);
   });
 
+  test("the membership of a protected master that was lost is replaced, also by a run after that which made its machine", async () => {
+    const guarded = vary(sim, { controlPlane: { protect: true } });
+    const whole = stateOf(await runProgram(guarded, { stack: "sim" }));
+    const isProtected = async (state: Record<string, StateRecord>) => {
+      const { resources } = await runProgram(guarded, { stack: "sim", state });
+      const found = resources.filter(({ name, protect }) => name.endsWith("-membership") && protect);
+      return found.map(({ name }) => name);
+    };
+    const others = ["master-1-membership", "master-3-membership"];
+    expect(await isProtected(without(whole, "master-2"))).toEqual(others);
+    const made = Object.entries(whole).map(([urn, record]): [string, StateRecord] => [
+      urn,
+      urn.endsWith("VirtualMachine::master-2")
+        ? { ...record, outputs: { ...record.outputs, uuid: "another" } }
+        : record,
+    ]);
+    expect(await isProtected(Object.fromEntries(made))).toEqual(others);
+    expect(await isProtected(whole)).toEqual([...others, "master-2-membership"].sort());
+  });
+
   test("a change of their list is judged by the living cluster before any machine is touched", () => {
     const gate = recording.command("control-plane-gate");
     expect(gate.inputs).not.toHaveProperty("create");
