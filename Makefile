@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: node_modules help preflight up preview review changed due deploy drift repair snapshot snapshots down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members test-upgrade test-volumes test-faults lint crds review-previews bench
+.PHONY: node_modules help preflight up preview review changed due deploy drift repair snapshot snapshots restore restore-consul down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members test-upgrade test-volumes test-restore test-faults lint crds review-previews bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -74,6 +74,12 @@ snapshot: node_modules ## have a snapshot of the cluster taken, and fetch it to 
 snapshots: node_modules ## which snapshots there are, and on which machines
 	$(IN) node -r ts-node/register/transpile-only tools/snapshots.ts list $(STACK)
 
+restore: node_modules ## make a cluster anew that lost its quorum or its machines: make restore SNAPSHOT=FILE, or latest
+	$(IN) node -r ts-node/register/transpile-only tools/restore.ts cluster $(STACK) '$(SNAPSHOT)' $(YES)
+
+restore-consul: node_modules ## give Consul an earlier store: make restore-consul SNAPSHOT=FILE, or latest
+	$(IN) node -r ts-node/register/transpile-only tools/restore.ts consul $(STACK) '$(SNAPSHOT)'
+
 down: node_modules ## destroy the stack's machines
 	$(LAB)
 	$(IN) tools/free-lock $(STACK)
@@ -132,6 +138,9 @@ test-upgrade: ## Kubernetes of the minor release before becomes the newer one, i
 
 test-volumes: ## a volume whose node is drained, and lost
 	node tests/run.mjs volumes
+
+test-restore: ## the cluster lost in every way, and made anew from snapshots: some 15 minutes
+	node tests/run.mjs restore
 
 lint: ## types, ESLint, Prettier, shellcheck, actionlint
 	node tests/run.mjs lint

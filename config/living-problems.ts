@@ -10,7 +10,6 @@ import { hasType } from "./storage";
 /** What a stack that exists cannot become, or not in one step. */
 export function livingProblems(config: StackConfig, stack: string, past: Past): Problem[] {
   return [
-    ...lostProblems(past),
     ...addressProblems(config, past),
     ...diskProblems(config, past),
     ...cloudProblems(config, past),
@@ -105,20 +104,6 @@ function versionProblems({ kubernetes }: StackConfig, { versions, masters }: Pas
 
 const minorOf = (version: string) => Number(version.split(".")[1]);
 const compareVersions = (a: string, b: string) => a.localeCompare(b, "en", { numeric: true });
-
-/** Whoever is to be a master has to be admitted by one. */
-function lostProblems({ founded, members }: Past): Problem[] {
-  return founded === undefined || members.size > 0
-    ? []
-    : [
-        {
-          path: "controlPlane.nodes",
-          got: "a cluster of which every master is gone that had founded or joined it",
-          expected:
-            "one that others can join: what this one held is lost with its machines, so begin anew, as docs/runbooks/machines.md says under 'When no master is left'",
-        },
-      ];
-}
 
 /** Kubernetes takes no other size or class for volumes of a StatefulSet that is there. */
 function volumeProblems({ consul }: StackConfig, { consulVolumes: made }: Past): Problem[] {

@@ -44,8 +44,6 @@ export interface Past {
   virtualMachines: ReadonlyMap<string, string>;
   /** Names of the machines that are masters. */
   masters: ReadonlySet<string>;
-  /** Names of those of them that founded the cluster or have joined it. */
-  members: ReadonlySet<string>;
   /** Nodes that the state owes a leave: their machine is gone, or another one by now. */
   departed: ReadonlySet<string>;
   /** What nodes of machines that exist were labelled with, by their names. */
@@ -64,7 +62,6 @@ export const nothingYet: Past = {
   machines: new Map(),
   virtualMachines: new Map(),
   masters: new Set(),
-  members: new Set(),
   departed: new Set(),
   marks: new Map(),
   certificates: new Map(),
@@ -99,7 +96,6 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   const machines = new Map<string, PastMachine>();
   const masters = new Set<string>();
   const joined = new Set<unknown>();
-  const ofMasters: string[] = [];
   const departed = new Set<string>();
   const marks = new Map<string, Marks>();
   const certificates = new Map<string, PastCertificate>();
@@ -115,9 +111,6 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   }
   for (const [urn, { type, outputs }] of Object.entries(resources)) {
     const name = nameOf(urn);
-    if (type === recorded.machine && urn.includes(`${recorded.controlPlane}$`)) {
-      ofMasters.push(name);
-    }
     if (type === recorded.machine && virtualMachines.has(name) && isPastMachine(outputs.made)) {
       machines.set(name, outputs.made);
       if (urn.includes(`${recorded.controlPlane}$`)) {
@@ -173,9 +166,8 @@ export function readPast(resources: Record<string, StateRecord>): Past {
       }
     }
   }
-  const members = new Set(ofMasters.filter((name) => joined.has(virtualMachines.get(name))));
   const versions = new Map([...prepared].filter(([name]) => joined.has(virtualMachines.get(name))));
-  return { machines, virtualMachines, masters, members, departed, marks, versions, certificates, consulVolumes, founded };
+  return { machines, virtualMachines, masters, departed, marks, versions, certificates, consulVolumes, founded };
 }
 
 /** The version with which a cluster was founded, without v. */

@@ -42,17 +42,34 @@ ask_for_admission() {
   if [ "$status" -ne 255 ]; then
     answered=$SECONDS
   elif ((SECONDS - answered >= 60)); then
-    echo "no master answers at ${MASTERS#*@}, so $NODE cannot join: bring one back, then run pulumi up again; if none is left, the cluster is lost, and docs/runbooks/machines.md says under 'When no master is left' how to begin anew"
+    echo "no master answers at ${MASTERS#*@}, so $NODE cannot join: bring one back, then run pulumi up again; if no majority of them comes back, make restore SNAPSHOT=latest makes the cluster anew from a snapshot, as docs/runbooks/restoring.md says"
     exit 1
   fi
   return "$status"
 }
 admitted() { sed -n "s/^$1=//p" "$work/admission"; }
 
+if [ -e "$state/restoring" ]; then
+  echo "the restore of the cluster on $NODE was interrupted: run make restore again, with the same snapshot"
+  exit 1
+fi
 # The machine that founded the cluster is in it.
 done_before || [ -e "$state/init-control-plane.done" ] || join
 
-node_uid() { uid=$(kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node "$NODE" --output 'jsonpath={.metadata.uid}'); }
+node_uid() {
+  local said
+  if said=$(kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node "$NODE" --output 'jsonpath={.metadata.uid}' 2>&1); then
+    uid=$said
+    return
+  fi
+  echo "$said"
+  # A cluster that was restored from before this node joined does not know it. It makes itself known when it starts.
+  if [[ $said == *NotFound* ]] && [ -z "${restarted:-}" ]; then
+    systemctl restart kubelet
+    restarted=yes
+  fi
+  return 1
+}
 retry_for 120 "the node $NODE in the cluster" node_uid
 report "NODE_UID=$uid"
 if [ "$ROLE" = master ]; then

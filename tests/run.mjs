@@ -1,5 +1,4 @@
 // Runs suites of tests and ends with `N passed, N failed`: run.mjs SUITE..., which are below
-// Runs suites of tests and ends with `N passed, N failed`: run.mjs [unit] [lint] [toolchain] [charts] [e2e] [creation] [destroy] [frontend] [upgrade]
 // A suite that could not run at all counts as failed; nothing is ever skipped.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -108,6 +107,7 @@ const suites = {
   },
   upgrade: () => long("upgrade"),
   volumes: () => long("volumes"),
+  restore: () => long("restore"),
 };
 
 const wanted = process.argv.slice(2);

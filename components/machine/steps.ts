@@ -39,6 +39,10 @@ export const steps = {
     "configure-snapshots",
     "take-snapshot",
     "save-consul",
+    "open-snapshot",
+    "forget-cluster",
+    "restore-control-plane",
+    "restore-consul",
   ],
   worker: [...everywhere, "prepare-node", "join-node", "try-share"],
 } as const;

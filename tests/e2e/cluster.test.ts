@@ -16,6 +16,7 @@ import { describeMachine } from "./machine";
 import { describeMembers } from "./members";
 import { describeMetrics } from "./metrics";
 import { describePullRequest } from "./pull-request";
+import { describeRestore } from "./restore";
 import { describeReviews } from "./reviews";
 import { describeFailure, describeRuns } from "./runs";
 import { describeSdk } from "./sdk";
@@ -78,6 +79,8 @@ describe("machines come and go", describeMembers);
 describe("one machine is down", describeDown);
 
 describe("classes of storage", describeClasses);
+
+describe("a cluster without a quorum", describeRestore);
 
 describe("a pull request", describePullRequest);
 

@@ -27,6 +27,8 @@ const waits: Record<string, (step: Declared, recording: Recording) => string[]> 
   "await-storage-class": () => [],
   // Of a cluster that is there, and for what they start themselves; people and a timer run them.
   "save-consul": () => [],
+  "restore-consul": () => [],
+  "restore-control-plane": () => [],
   // For what it starts itself.
   "prepare-node": () => [],
   "renew-certificates": () => [],
