@@ -32,7 +32,7 @@ export interface Subject {
  * encrypted before could not be read. The name is a contract: renaming makes another.
  */
 export function recipient(name: string, parent: pulumi.Resource): IssuedCertificate {
-  return issue(name, { commonName: `${pulumi.getProject()} ${pulumi.getStack()} ${name}`, days: 36500 }, parent);
+  return issue(name, { commonName: `${pulumi.getProject()} ${pulumi.getStack()} ${name}`, days: 36500 }, [], parent);
 }
 
 /**

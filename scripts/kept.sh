@@ -47,8 +47,10 @@ keep_files() {
 # keep_kubeadm: what kubeadm has set on a node.
 keep_kubeadm() {
   local file
-  keep file /var/lib/kubelet/config.yaml kubelet
-  keep file /var/lib/kubelet/kubeadm-flags.env kubelet
+  for file in /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env; do
+    # Releases differ in what they write beside the configuration.
+    [ ! -e "$file" ] || keep file "$file" kubelet
+  done
   keep folder /etc/kubernetes/manifests
   for file in /etc/kubernetes/manifests/*; do
     [ ! -e "$file" ] || keep file "$file"

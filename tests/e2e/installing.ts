@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { describeFrontend } from "./frontend";
 import { Depot, depot, earlier, later, type Sources } from "./support/depot";
-import { inLab, onMachine, run, temporaryFolder } from "./support/lab";
+import { inLab, onMachine, run } from "./support/lab";
 import { exported, nfsServer, stopNfsServer } from "./support/nfs";
 import { SmallStack } from "./support/stack";
 

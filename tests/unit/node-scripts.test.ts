@@ -291,7 +291,11 @@ describe("a StorageClass", () => {
 });
 
 describe("a change of the machines", () => {
-  const judge = (masters: string, workers: string, { version = "1.36.3", repository = "", classes = "local-path" } = {}) =>
+  const judge = (
+    masters: string,
+    workers: string,
+    { version = "1.36.3", repository = "", classes = "local-path" } = {},
+  ) =>
     machine.run("check-change", {
       parameters: { MASTERS: masters, WORKERS: workers, VERSION: version, REPOSITORY: repository, CLASSES: classes },
     });

@@ -554,7 +554,7 @@ describe("volumes that a change takes away", () => {
     type,
     action,
     owner: { component: type.endsWith("VirtualMachine") ? "K8sControlPlane" : "Storage", name: "of-it", machine: name },
-    before: { type, inputs } as Resource["before"],
+    before: { type, inputs },
     reasons: [],
     paths: [],
     rank: 0,
