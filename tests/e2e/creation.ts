@@ -64,7 +64,7 @@ export function describeCreation(): void {
       ].join("\n"),
     );
     expect(await refusal(`${good}  esxi-k8s:storage: { classes: { blocks: { type: ceph } } }\n`)).toBe(
-      `${firstLine("1 problem")}\nstorage.classes.blocks.type: got "ceph", expected a type of storage: local-path`,
+      `${firstLine("1 problem")}\nstorage.classes.blocks.type: got "ceph", expected a type of storage: local-path, nfs, smb, vsphere`,
     );
     expect(await inventory()).toEqual({});
   });
