@@ -10,6 +10,10 @@ import { XMLParser } from "fast-xml-parser";
 
 const parser = new XMLParser({ ignoreAttributes: false, attributeNamePrefix: "@", parseTagValue: false });
 
+/** What a vCenter serves: the inventory, and storage policies. */
+const inventory = { path: "/sdk", namespace: "urn:vim25", action: '"urn:vim25/6.7"' };
+const storagePolicies = { path: "/pbm", namespace: "urn:pbm", action: '"urn:pbm/2.0"' };
+
 /** Something in the inventory: `{ type, id }`, where an id such as `group-v12` lasts as long as what it names. */
 export const reference = (type, id) => ({ type, id });
 export const same = (a, b) => a?.id === b?.id;
@@ -46,7 +50,7 @@ class VCenter {
   cookie = "";
 
   constructor(server, allowUnverifiedSsl) {
-    this.url = new URL(`https://${server}/sdk`);
+    this.url = new URL(`https://${server}/`);
     this.agent = new Agent({
       keepAlive: true,
       rejectUnauthorized: !allowUnverifiedSsl,
@@ -70,11 +74,18 @@ class VCenter {
   }
 
   /** Calls a method of an object. The order of the arguments is the API's. */
-  async call(object, method, args = {}) {
-    const body = encode(method, { _this: object, ...args }).replace(method, `${method} xmlns="urn:vim25"`);
+  async call(object, method, args = {}, service = inventory) {
+    const body = encode(method, { _this: object, ...args }).replace(method, `${method} xmlns="${service.namespace}"`);
+    // Storage policies are another program's, which is shown the session by its own header.
+    const session = this.cookie.replace(/^[^=]*=/, "").replaceAll('"', "");
+    const header =
+      service === inventory
+        ? ""
+        : `<soapenv:Header><vcSessionCookie>${escape(session)}</vcSessionCookie></soapenv:Header>`;
     const answer = await this.post(
       `<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" ` +
-        `xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>${body}</soapenv:Body></soapenv:Envelope>`,
+        `xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">${header}<soapenv:Body>${body}</soapenv:Body></soapenv:Envelope>`,
+      service,
     );
     const content = named(named(parser.parse(answer.text), "Envelope"), "Body");
     const fault = named(content, "Fault");
@@ -88,15 +99,15 @@ class VCenter {
     return content[`${method}Response`]?.returnval;
   }
 
-  async post(body) {
+  async post(body, { path, action }) {
     try {
       const response = await new Promise((resolve, reject) => {
         const headers = {
           "Content-Type": "text/xml; charset=utf-8",
-          SOAPAction: '"urn:vim25/6.7"',
+          SOAPAction: action,
           Cookie: this.cookie,
         };
-        request(this.url, { method: "POST", agent: this.agent, headers, timeout: 60_000 }, resolve)
+        request(new URL(path, this.url), { method: "POST", agent: this.agent, headers, timeout: 60_000 }, resolve)
           .on("timeout", function () {
             this.destroy(new Error("no answer within a minute"));
           })
@@ -158,6 +169,20 @@ class VCenter {
       page = page.token && (await this.call(collector, "ContinueRetrievePropertiesEx", { token: decode(page.token) }));
     }
     return found;
+  }
+
+  /** Names of the storage policies that a session may choose from. */
+  async policies() {
+    const call = (object, method, args) => this.call(object, method, args, storagePolicies);
+    const content = await call(reference("PbmServiceInstance", "ServiceInstance"), "PbmRetrieveServiceContent");
+    const profiles = decode(content.profileManager);
+    const ids = await call(profiles, "PbmQueryProfile", {
+      resourceType: { resourceType: "STORAGE" },
+      profileCategory: "REQUIREMENT",
+    });
+    const profileIds = list(ids).map(({ uniqueId }) => ({ uniqueId: decode(uniqueId) }));
+    const found = profileIds.length === 0 ? [] : list(await call(profiles, "PbmRetrieveContent", { profileIds }));
+    return found.map(({ name }) => decode(name));
   }
 
   /** What has a name directly in a folder; undefined when nothing has. */

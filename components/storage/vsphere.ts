@@ -30,12 +30,15 @@ export class VsphereStorage extends StorageType<"vsphere"> {
     }));
     const category = storage.vcenter?.topologyCategory;
     const datastores = Object.values(classes).flatMap(({ datastore }) => datastore ?? []);
-    // With the drivers' own account: one that does not work is found here, and so is a datastore that is not there.
+    const policies = Object.values(classes).flatMap(({ storagePolicy }) => storagePolicy ?? []);
+    // With the drivers' own account: one that does not work is found here, and so is a name that is not there.
     const found = new local.Command(
       `${name}-datastores`,
       {
-        create: "node vcenter/datastores.mjs",
-        stdin: pulumi.secret(pulumi.jsonStringify(pulumi.output(account).apply((known) => ({ ...known, datastores })))),
+        create: "node vcenter/storage.mjs",
+        stdin: pulumi.secret(
+          pulumi.jsonStringify(pulumi.output(account).apply((known) => ({ ...known, datastores, policies }))),
+        ),
         addPreviousOutputInEnv: false,
         logging: local.Logging.Stderr,
       },

@@ -15,7 +15,7 @@ const releases: Record<string, string> = {
 
 /** Drivers of which the lab has no image: the API server says whether it would take what the program declares for them. */
 export function describeDrivers(): void {
-  it("would find their datastores in vCenter, or say which login or name is wrong", async () => {
+  it("would find their datastores and policies in vCenter, or say which login or name is wrong", async () => {
     const account = {
       server: "10.20.0.2",
       user: "administrator@vsphere.local",
@@ -23,10 +23,12 @@ export function describeDrivers(): void {
       allowUnverifiedSsl: true,
       datacenter: "lab",
       datastores: ["esxi-1-local", "esxi-2-local"],
+      // One that vCenter comes with.
+      policies: ["vSAN Default Storage Policy"],
     };
     const look = async (change: Partial<typeof account>) => {
       const file = await temporaryFile(JSON.stringify({ ...account, ...change }));
-      return attempt("sim/enter", ["bash", "-c", `node vcenter/datastores.mjs <${file}`]);
+      return attempt("sim/enter", ["bash", "-c", `node vcenter/storage.mjs <${file}`]);
     };
     const found = await look({});
     expect(found.code, found.stdout).toBe(0);
@@ -45,6 +47,9 @@ export function describeDrivers(): void {
         `vCenter has no datastore san that ${account.user} sees: there are esxi-1-local, esxi-2-local; correct storage.classes, ` +
         "then run pulumi up again\n",
     });
+    const { code, stdout } = await look({ policies: ["gold"] });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^vCenter has no storage policy gold that .* sees: there are .*vSAN Default Storage Policy/);
   });
 
   it("would be taken by the API server, with classes of every type", async () => {

@@ -124,6 +124,7 @@ describe("classes of every type", () => {
       user: "k8s-storage@vsphere.local",
       password: "correct-horse",
       datastores: ["san", "esxi-1-local"],
+      policies: ["gold"],
     });
     expect(found.secrets).toContain("stdin");
     expect(names(recorded().before(found)).filter((name) => name.startsWith("master"))).toEqual([]);

@@ -1,6 +1,6 @@
-// Finds datastores in vCenter, as the account that the storage drivers use: a resource of the stack runs it.
-// Standard input is { server, user, password, allowUnverifiedSsl, datacenter, datastores } as JSON, with names. Prints the URL of each
-// datastore by its name as JSON. Failures are printed to standard output, because an error of the resource quotes it.
+// Finds datastores and storage policies in vCenter, as the account that the storage drivers use: a resource of the stack runs it.
+// Standard input is { server, user, password, allowUnverifiedSsl, datacenter, datastores, policies } as JSON, with names. Prints the URL of
+// each datastore by its name as JSON. Failures are printed to standard output, because an error of the resource quotes it.
 import { text } from "node:stream/consumers";
 import { withVCenter } from "./client.mjs";
 
@@ -11,7 +11,11 @@ try {
   await withVCenter(
     settings,
     async (vcenter) => {
-      console.log(JSON.stringify(await urls(vcenter)));
+      const found = await urls(vcenter);
+      if (settings.policies.length > 0) {
+        expectAll("storage policy", settings.policies, await vcenter.policies());
+      }
+      console.log(JSON.stringify(found));
     },
     "storage.vcenter.user or storageVcenterPassword",
   );
@@ -31,12 +35,16 @@ async function urls(vcenter) {
   }
   const all = await vcenter.below(datacenter.datastoreFolder, "Datastore", "name", "summary.url");
   const known = new Map(all.map((datastore) => [datastore.name, datastore["summary.url"]]));
-  const missing = settings.datastores.filter((name) => !known.has(name));
+  expectAll("datastore", settings.datastores, [...known.keys()]);
+  return Object.fromEntries(settings.datastores.map((name) => [name, known.get(name)]));
+}
+
+function expectAll(what, wanted, known) {
+  const missing = wanted.filter((name) => !known.includes(name));
   if (missing.length > 0) {
     throw new Error(
-      `vCenter has no datastore ${missing.join(" and no ")} that ${settings.user} sees: there ` +
-        `${known.size === 1 ? "is" : "are"} ${[...known.keys()].sort().join(", ") || "none"}; correct storage.classes, ${again}`,
+      `vCenter has no ${what} ${missing.join(" and no ")} that ${settings.user} sees: there ` +
+        `${known.length === 1 ? "is" : "are"} ${[...known].sort().join(", ") || "none"}; correct storage.classes, ${again}`,
     );
   }
-  return Object.fromEntries(settings.datastores.map((name) => [name, known.get(name)]));
 }
