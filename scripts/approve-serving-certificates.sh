@@ -8,13 +8,13 @@ set -euo pipefail
 lifetime=$1
 signer=kubernetes.io/kubelet-serving
 
-# pending SECONDS: a line for each request that nobody has judged, those that come in meanwhile included.
+# pending SECONDS: a line `NAME|REQUEST|USAGES|GROUPS|USER` for each request that nobody has judged, those that come in meanwhile included. Who asks is
+# last, and so is whatever somebody is called who is called like two fields; kubectl makes columns of tabs.
 pending() {
   # shellcheck disable=SC2016 # a template
   timeout "$1" kubectl get certificatesigningrequests --field-selector "spec.signerName=$signer" --watch --output 'go-template={{
-    if not .status.conditions }}{{ .metadata.name }}{{ "\t" }}{{ .spec.username }}{{ "\t" }}{{
-    range .spec.groups }}{{ . }},{{ end }}{{ "\t" }}{{ range .spec.usages }}{{ . }},{{ end }}{{ "\t" }}{{ .spec.request }}{{ "\n" }}{{
-    end }}' || true
+    if not .status.conditions }}{{ .metadata.name }}|{{ .spec.request }}|{{ range .spec.usages }}{{ . }},{{ end }}|{{
+    range .spec.groups }}{{ . }},{{ end }}|{{ .spec.username }}{{ "\n" }}{{ end }}' || true
 }
 
 # names FILE: the alternative names that a request asks for, in DER, of each place where it does. Texts that openssl makes of them may look
@@ -75,7 +75,7 @@ answer() {
 
 while ((SECONDS < lifetime)); do
   # What could not be judged, because the node was not known yet or the API server did not answer, is judged in the next round.
-  while IFS=$'\t' read -r name user groups usages request; do
+  while IFS='|' read -r name request usages groups user; do
     why=$(faults "$user" "$groups" "$usages" "$request") || continue
     if [ -z "$why" ]; then
       answer "$name" Approved "name and address are those of ${user#system:node:}"

@@ -46,7 +46,7 @@ function line({
     `${index === 0 ? "subjectAltName" : "2.5.29.17"}=${each}`,
   ]);
   const pem = execFileSync("openssl", ["req", "-new", "-key", key, "-subj", subject, ...extensions]);
-  return ["csr-1", user, groups, usages, pem.toString("base64")].join("\t");
+  return ["csr-1", pem.toString("base64"), usages, groups, user].join("|");
 }
 
 /** What the approver answers; undefined when it leaves the request alone. */
@@ -153,6 +153,16 @@ describe("a request is denied", () => {
       "system:serviceaccount:default:default is no node",
     ],
     ["somebody who is called like a node", { groups: "system:authenticated," }, "system:node:worker-1 is no node"],
+    [
+      "somebody who is called like several fields",
+      { user: "x|system:nodes,|system:node:worker-1", groups: "system:authenticated," },
+      "x?system:nodes,?system:node:worker-1 is no node",
+    ],
+    [
+      "somebody in a group that is called like several fields",
+      { user: "y", groups: "system:nodes,|system:node:worker-1," },
+      "system:node:worker-1,?y is no node",
+    ],
     ["a joining machine", { user: "system:bootstrap:abcdef" }, "system:bootstrap:abcdef is no node"],
   ])("of %s", async (_, request, message) => {
     expect(await verdict(request)).toEqual(refused(message));
