@@ -14,7 +14,7 @@ in_force() {
   if [[ $end > $(date --utc --date '7 days' +%Y-%m-%dT%H:%M:%SZ) ]]; then echo 'in force'; else echo "until $end"; fi
 }
 
-# value_of KIND NAME: what this machine has of it now, in one line.
+# value_of KIND NAME: what this machine has of it now, in one line; - when it has none.
 value_of() {
   local value
   case $1 in
@@ -23,12 +23,13 @@ value_of() {
     folder) value=$(find "$2" -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C sort) ;;
     package) value=$(dpkg-query --show --showformat '${db:Status-Status} ${Version}' "$2") ;;
     hold) value=$(apt-mark showhold "$2" | sed 's/.*/held/') ;;
-    unit) value=$(systemctl is-enabled "$2" || true; systemctl is-active "$2" | sed 's/^\(activating\|reloading\)$/active/') ;;
+    unit) value=$(systemctl is-enabled "$2" || true; systemctl is-active "$2" | sed 's/^\(activating\|reloading\)$/active/' || true) ;;
     # One that is renewed is as good as before.
     certificate) value=$(in_force "$2") ;;
     kernel) value=$(sysctl --values "$2") ;;
   esac 2>/dev/null || value=''
-  echo "${value//$'\n'/ }"
+  value=${value//$'\n'/ }
+  echo "${value:--}"
 }
 
 keeping=()

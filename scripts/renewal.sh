@@ -21,5 +21,5 @@ restart_container() {
 }
 restarted() { now=$(container_id "$1") && [ -n "$now" ] && [ "$now" != "$2" ]; }
 serves_here() {
-  kubectl --kubeconfig /etc/kubernetes/admin.conf --server https://localhost:6443 --request-timeout 5s get --raw /readyz
+  kubectl --kubeconfig /etc/kubernetes/admin.conf --server https://localhost:6443 --tls-server-name kubernetes --request-timeout 5s get --raw /readyz
 }

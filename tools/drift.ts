@@ -7,7 +7,7 @@ import { review, type Review } from "../review/review";
 import { code, plain } from "../review/text";
 import { lookAtCluster, lookAtEntries } from "./cluster";
 import { lookAt, machinesOf, type Difference } from "./machines";
-import { previewed, results } from "./outcome";
+import { previewed, results, takeBack } from "./outcome";
 import { readState, type KnownState } from "./state";
 
 const [stack] = process.argv.slice(2);
@@ -48,10 +48,10 @@ async function main(stack: string): Promise<void> {
 
   /** Objects of a cluster whose API does not answer cannot be looked at. That it does not answer is a finding; the rest goes on. */
   const unreachable = /failed to read resource state due to unreachable cluster/;
-  let outcome = previewed(stack, ["--refresh"]);
+  let outcome = previewed(stack, ["--refresh"], takeBack);
   const down = outcome.code !== 0 && unreachable.test(outcome.stdout + outcome.stderr);
   if (down) {
-    outcome = previewed(stack, ["--refresh", "--exclude", "**kubernetes:**"]);
+    outcome = previewed(stack, ["--refresh", "--exclude", "**kubernetes:**"], takeBack);
   }
 
   const found: Review = review(stack, withoutLooking(outcome));

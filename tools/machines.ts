@@ -83,14 +83,14 @@ export function differencesOf({ name, steps }: KnownMachine, said: string): Diff
 }
 
 function described(kind: string, what: string, set: string, found: string): Pick<Difference, "what" | "set" | "found"> {
-  const there = found === "" ? "is missing" : found;
+  const there = found === "-" ? "is missing" : found;
   switch (kind) {
     case "file": {
       const [hash, ...access] = set.split(" ");
       const [otherHash, ...otherAccess] = found.split(" ");
       return hash === otherHash
         ? { what, set: access.join(" "), found: otherAccess.join(" ") }
-        : { what, set: "its content", found: found === "" ? there : "another content" };
+        : { what, set: "its content", found: found === "-" ? there : "another content" };
     }
     case "folder":
       return { what: `${what}/`, set, found: there };

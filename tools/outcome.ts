@@ -4,14 +4,17 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Outcome } from "../review/problems";
 
+/** Lets Pulumi take fields of the stack's objects back that somebody else has set, instead of failing. */
+export const takeBack = { PULUMI_K8S_ENABLE_PATCH_FORCE: "true" };
+
 /** Runs Pulumi to its end. */
-export function pulumi(...args: string[]): Outcome {
+export function pulumi(args: string[], env: NodeJS.ProcessEnv = {}): Outcome {
   const { status, signal, stdout, stderr, error } = spawnSync("pulumi", [...args, "--non-interactive"], {
     encoding: "utf8",
     maxBuffer: 1 << 30,
     stdio: ["ignore", "pipe", "pipe"],
     // With it, a preview is no document but a stream of events.
-    env: { ...process.env, PULUMI_ENABLE_STREAMING_JSON_PREVIEW: undefined },
+    env: { ...process.env, ...env, PULUMI_ENABLE_STREAMING_JSON_PREVIEW: undefined },
   });
   // Neither has been read when the program could not be started.
   return { code: status, signal, stdout: error ? "" : stdout, stderr: error ? `error: ${error.message}` : stderr };
@@ -23,7 +26,7 @@ export function pulumi(...args: string[]): Outcome {
  */
 function lock(stack: string): string | undefined {
   try {
-    const { url } = JSON.parse(pulumi("whoami", "--verbose", "--json").stdout) as { url: string };
+    const { url } = JSON.parse(pulumi(["whoami", "--verbose", "--json"]).stdout) as { url: string };
     const folder = join(fileURLToPath(url), ".pulumi", "locks", "organization", "esxi-k8s", stack);
     const [file] = readdirSync(folder).filter((name) => name.endsWith(".json"));
     const { username, hostname, pid, timestamp } = JSON.parse(
@@ -37,9 +40,9 @@ function lock(stack: string): string | undefined {
 }
 
 /** How a preview of a stack ends, for a review to read. */
-export function previewed(stack: string, options: string[]): Outcome {
+export function previewed(stack: string, options: string[], env?: NodeJS.ProcessEnv): Outcome {
   const lockedBefore = lock(stack);
-  const outcome = pulumi("preview", "--json", "--show-sames", "--color", "never", "--stack", stack, ...options);
+  const outcome = pulumi(["preview", "--json", "--show-sames", "--color", "never", "--stack", stack, ...options], env);
   return { ...outcome, lock: lockedBefore ?? lock(stack) };
 }
 

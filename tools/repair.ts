@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { z } from "zod";
 import { lookAtCluster, lookAtEntries, releasesCommand } from "./cluster";
 import { lookAt, machinesOf, onMachine, runStep } from "./machines";
-import { previewed } from "./outcome";
+import { previewed, takeBack } from "./outcome";
 import { readState, type KnownState } from "./state";
 
 const [stack] = process.argv.slice(2);
@@ -31,7 +31,7 @@ function pulumiUp(...options: string[]): void {
   const { status } = spawnSync(
     "pulumi",
     ["up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", String(stack), ...options],
-    { stdio: ["ignore", "inherit", "inherit"] },
+    { stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...takeBack } },
   );
   if (status === 0) {
     mended++;
@@ -90,7 +90,7 @@ const refreshed = z.object({
 
 /** Objects of the cluster that are not what the state says: those of which a look and what follows from it differ. */
 function repairObjects(stack: string): void {
-  const { code, stdout, stderr } = previewed(stack, ["--refresh"]);
+  const { code, stdout, stderr } = previewed(stack, ["--refresh"], takeBack);
   if (code !== 0) {
     console.error(
       `error: the stack's objects in the cluster cannot be looked at: ${stderr.trim().split("\n").at(-1) ?? ""}`,

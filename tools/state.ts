@@ -65,7 +65,7 @@ export interface KnownState {
 
 /** @throws Error when Pulumi cannot read the state */
 export function readState(stack: string): KnownState {
-  const { code, stdout, stderr } = pulumi("stack", "export", "--show-secrets", "--stack", stack);
+  const { code, stdout, stderr } = pulumi(["stack", "export", "--show-secrets", "--stack", stack]);
   if (code !== 0) {
     throw new Error(`the state of stack ${stack} cannot be read: ${stderr.trim()}`);
   }

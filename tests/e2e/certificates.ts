@@ -18,7 +18,7 @@ async function administrator(): Promise<X509Certificate> {
 const serves = (master: string) =>
   onConsole(
     master,
-    `kubectl --kubeconfig ${kubernetes}/admin.conf --server https://localhost:6443 --request-timeout 5s get --raw /readyz`,
+    `kubectl --kubeconfig ${kubernetes}/admin.conf --server https://localhost:6443 --tls-server-name kubernetes --request-timeout 5s get --raw /readyz`,
   );
 
 /** Certificates end, and nobody has to think of it. */
@@ -62,7 +62,7 @@ export function describeCertificates(): void {
       await inLab("pulumi", "stack", "output", "certificatesEnd", "--json", "--stack", "sim"),
     ) as Record<string, string>;
     expect(Object.keys(ends).sort()).toEqual(
-      [...masters, "authority-certificate", "consul-certificate", "ingress-certificate"].sort(),
+      [...masters, "authority-certificate", "consul-certificate", "ingress-certificate", "metrics-certificate"].sort(),
     );
     for (const end of Object.values(ends)) {
       expect(Date.parse(end)).toBeGreaterThan(Date.now() + 360 * 24 * 60 * 60 * 1000);

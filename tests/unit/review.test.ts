@@ -61,6 +61,12 @@ const expected: Record<string, Omit<Summary, "stack">> = {
   "route-changed": { verdict: "changes", atRisk: [], machines: 0 },
   "certificate-renewed": { verdict: "changes", atRisk: [], machines: 0 },
   "authority-renewed": { verdict: "data-at-risk", atRisk: ["replace authority authority-certificate"], machines: 0 },
+  "another-kubernetes": { verdict: "changes", atRisk: [], machines: 5 },
+  "another-kubernetes-from-a-template": {
+    verdict: "data-at-risk",
+    atRisk: ["master-1", "master-2", "master-3", "worker-1", "worker-2"].map((name) => `replace machine ${name}`),
+    machines: 5,
+  },
   "storage-of-others": {
     verdict: "data-at-risk",
     atRisk: ["delete Namespace local-path-storage", "delete StorageClass local-path"],
