@@ -111,9 +111,7 @@ export function describeClasses(): void {
     const stack = new SmallStack("sim");
     const { code, stdout } = await stack.up({ storage: () => ({ classes: {} }) });
     expect(code).not.toBe(0);
-    expect(stdout).toContain(
-      "the StorageClass local-path is to go, and has volumes: consul/data-consul-consul-server-0",
-    );
+    expect(stdout).toContain("the StorageClass local-path is to go, and has volumes: consul/data-consul-server-0");
     expect(await kubectl("get", "storageclass", "-o", "name")).toBe("storageclass.storage.k8s.io/local-path");
     expect(await kubectl("-n", "local-path-storage", "get", "deployment", "-o", "name")).toContain("provisioner");
     await make("up");
