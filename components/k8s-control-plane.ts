@@ -53,8 +53,9 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   private readonly memberships: pulumi.Resource[];
   private readonly podNetwork: Flannel;
   private readonly past: Past;
-  /** What this run brings to another Kubernetes: done when the masters have it, and what they keep for the whole cluster. */
+  /** Done when all masters, and what they keep for the whole cluster, are of the configured Kubernetes. */
   readonly upgraded: remote.Command;
+  /** Whether this run brings masters another Kubernetes. */
   private readonly newVersion: boolean;
 
   constructor(name: string, args: K8sControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -261,7 +262,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
       taints,
       // No kubelet is newer than the masters.
       joinsAfter: () => [this.founded, ...(this.newVersion ? this.memberships : [])],
-      disturbedAfter: this.memberships,
+      disturbedAfter: [...this.memberships, this.upgraded],
       marks: {
         changed: (node) => !isDeepStrictEqual(this.past.marks.get(node) ?? marks, marks),
         set: (machine, membership) =>

@@ -57,9 +57,14 @@ function child(value: unknown, key: string): unknown {
 }
 
 /** Kubernetes does not go back, and takes one minor release at a time: no node is left more than one behind. */
-function versionProblems({ kubernetes }: StackConfig, { versions, masters }: Past): Problem[] {
-  const [oldest] = [...versions].sort(([, a], [, b]) => compareVersions(a, b));
-  const [newest] = [...versions].sort(([, a], [, b]) => compareVersions(b, a));
+function versionProblems(config: StackConfig, { versions, masters }: Past): Problem[] {
+  const { kubernetes } = config;
+  const staying = placedNodes(config).flatMap(({ name }): [string, string][] => {
+    const version = versions.get(name);
+    return version === undefined ? [] : [[name, version]];
+  });
+  const [oldest] = [...staying].sort(([, a], [, b]) => compareVersions(a, b));
+  const [newest] = [...staying].sort(([, a], [, b]) => compareVersions(b, a));
   if (oldest === undefined || newest === undefined) {
     return [];
   }

@@ -1,6 +1,7 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
 # Brings what kubeadm keeps for the whole cluster to the version that all masters have by now: masters that were made anew from another
-# template have brought it themselves, but kube-proxy, CoreDNS and what nodes are configured with are still those of before.
+# template have brought it themselves, but kube-proxy, CoreDNS and what nodes are configured with are still those of before. Then it waits
+# for the new kube-proxy on every node that is well: without it, a node does not learn where pods have gone that move from here on.
 # Parameters: VERSION (without v), IGNORE (checks of kubeadm to skip, with commas). Runs on any master that serves.
 source prelude.sh
 source api.sh
@@ -18,5 +19,22 @@ if [ "$(cluster_version)" != "$VERSION" ] || [ "${proxy##*:}" != "v$VERSION" ]; 
   upgrade_cluster
   keep_kubeadm
   all_kept
+fi
+
+# behind: nodes that are Ready, and on which the new kube-proxy is not.
+behind() {
+  {
+    kubectl get nodes --output 'jsonpath={range .items[*]}node {.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}'
+    kubectl --namespace kube-system get pods --selector k8s-app=kube-proxy --output 'jsonpath={range .items[*]}pod {.spec.nodeName} {.status.conditions[?(@.type=="Ready")].status} {.spec.containers[0].image}{"\n"}{end}'
+  } | awk -v tag="v$VERSION" '
+    $3 != "True" { next }
+    $1 == "node" { well[$2] }
+    $1 == "pod" && $4 ~ ":" tag "$" { new[$2] }
+    END { for (node in well) if (!(node in new)) print node }' | sort | paste --serial --delimiters ' '
+}
+none_behind() { nodes=$(behind) && [ -z "$nodes" ]; }
+if ! retry_for 300 "kube-proxy $VERSION on every node" none_behind; then
+  echo "kube-proxy $VERSION is not Ready on $nodes: see what it lacks there ('kubectl --namespace kube-system describe pods --selector k8s-app=kube-proxy'), and run pulumi up again"
+  exit 1
 fi
 report "the cluster has Kubernetes $VERSION"

@@ -11,20 +11,18 @@ if [ -z "$(kubectl --namespace consul get service consul-ui --ignore-not-found -
 fi
 # A volume on a machine that was made anew is lost: the Node is younger then. Its server gets another, which the one that nobody made there
 # would keep from starting.
-if [ "$IF" = lost ]; then
-  while read -r claim volume; do
-    read -r made node < <(kubectl get persistentvolume "$volume" \
-      --output 'jsonpath={.metadata.creationTimestamp} {.spec.nodeAffinity.required.nodeSelectorTerms[*].matchExpressions[?(@.key=="kubernetes.io/hostname")].values[*]}{"\n"}')
-    [ -n "$node" ] || continue
-    born=$(kubectl get node "$node" --ignore-not-found --output 'jsonpath={.metadata.creationTimestamp}')
-    if [[ -z $born || $born > $made ]]; then
-      report "the volume of consul-server-${claim##*-} was on $node, and is lost"
-      kubectl --namespace consul delete persistentvolumeclaim "$claim" --wait=false
-      kubectl --namespace consul delete pod "consul-server-${claim##*-}" --ignore-not-found --wait=false
-    fi
-  done < <(kubectl --namespace consul get persistentvolumeclaims \
-    --output 'jsonpath={range .items[?(@.spec.volumeName)]}{.metadata.name} {.spec.volumeName}{"\n"}{end}')
-fi
+while read -r claim volume; do
+  read -r made node < <(kubectl get persistentvolume "$volume" \
+    --output 'jsonpath={.metadata.creationTimestamp} {.spec.nodeAffinity.required.nodeSelectorTerms[*].matchExpressions[?(@.key=="kubernetes.io/hostname")].values[*]}{"\n"}')
+  [ -n "$node" ] || continue
+  born=$(kubectl get node "$node" --ignore-not-found --output 'jsonpath={.metadata.creationTimestamp}')
+  if [[ -z $born || $born > $made ]]; then
+    report "the volume of consul-server-${claim##*-} was on $node, and is lost"
+    kubectl --namespace consul delete persistentvolumeclaim "$claim" --wait=false
+    kubectl --namespace consul delete pod "consul-server-${claim##*-}" --ignore-not-found --wait=false
+  fi
+done < <(kubectl --namespace consul get persistentvolumeclaims \
+  --output 'jsonpath={range .items[?(@.spec.volumeName)]}{.metadata.name} {.spec.volumeName}{"\n"}{end}')
 
 # shellcheck disable=SC2034 # of consul-api.sh
 CA=$(kubectl --namespace consul get secret consul-ca-cert --output 'jsonpath={.data.ca\.crt}' | base64 --decode)

@@ -11,6 +11,10 @@ if [ ! -e "$opened/etcd.db" ]; then
   echo "no snapshot was opened on $NODE"
   exit 1
 fi
+if [ ! -e "$config" ]; then
+  echo "$NODE does not know how a cluster is begun: run pulumi up first, whatever it ends with"
+  exit 1
+fi
 trap 'on_exit; drop_etcd_programs' EXIT
 
 # Until it is done, the cluster that comes up here is none that may go on: who asks again begins again.

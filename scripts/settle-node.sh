@@ -10,7 +10,8 @@ source drain.sh
 # The cluster takes a node for Ready for a while after its last word.
 # shellcheck disable=SC2153 # a parameter
 last_word() { kubectl --namespace kube-node-lease get lease "$NAME" --output 'jsonpath={.spec.renewTime}'; }
-before=$(last_word)
+# A node that has just joined has said nothing yet.
+before=$(last_word || true)
 has_spoken() { now=$(last_word) && [ -n "$now" ] && [ "$now" != "$before" ]; }
 retry_for 240 "a sign of life of $NAME" has_spoken
 has_version() { [ "$(kubectl get node "$NAME" --output 'jsonpath={.status.nodeInfo.kubeletVersion}')" = "v$VERSION" ]; }

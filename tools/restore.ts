@@ -13,7 +13,7 @@ const [scope, stack, wanted = "", ...options] = process.argv.slice(2);
 async function run(ssh: Ssh, machine: Peer, script: StepName, call: Parameters<Ssh["step"]>[2] = {}): Promise<void> {
   const { code, stdout, stderr } = await ssh.step(machine, script, { timeoutSeconds: 900, ...call });
   process.stdout.write(stdout.replaceAll(/^(?=.)/gm, `${machine.name}: `));
-  if (code === 127 || stderr.includes("No such file")) {
+  if (code === 127) {
     throw new Refusal(
       `${machine.name} has no program ${script} yet: run make up STACK=${String(stack)} first, whatever it ends with`,
     );
@@ -90,7 +90,7 @@ async function restore(scope: "cluster" | "consul", stack: string): Promise<void
   const up = spawnSync(join(__dirname, "pulumi-up"), [stack, ...options], { stdio: "inherit" });
   if (up.status !== 0) {
     throw new Refusal(
-      `the cluster is back on ${chosen.name}; what else failed is said above, and make up STACK=${stack} does the rest`,
+      `the cluster is back on ${chosen.name}; what else failed is said above, and make up STACK=${stack} does the rest, but for Consul's store, which make restore-consul gives back if it is lost`,
     );
   }
   await run(ssh, chosen, "restore-consul", { parameters: { IF: "lost" } });

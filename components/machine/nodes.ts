@@ -125,7 +125,8 @@ export class Nodes {
           },
         },
       },
-      { ...opts, deletedWith: cluster },
+      // Before the cluster is founded, there is nobody to ask, whatever changes.
+      { ...opts, deletedWith: cluster, ignoreChanges: this.past.founded === undefined ? ["*"] : [] },
     );
   }
 
@@ -135,10 +136,13 @@ export class Nodes {
     const group = { ...configured, kubernetes: templateKubernetes(this.config, this.past) };
     const disturbed = (name: string, node: NodeConfig) => {
       const machine = this.esxi.disturbance(name, node, group);
-      if (machine === undefined || machine === "grown") {
-        return this.isUpgraded(name) ? "upgraded" : (machine ?? (opts.marks?.changed(name) ? "relabelled" : undefined));
+      if (machine === "replaced" || machine === "restarted") {
+        return machine;
       }
-      return machine;
+      if (this.isUpgraded(name)) {
+        return "upgraded";
+      }
+      return machine ?? (opts.marks?.changed(name) ? "relabelled" : undefined);
     };
     const order = turns(byName(group), disturbed, opts.atOnce);
     this.announce(role, order, opts);
@@ -162,10 +166,11 @@ export class Nodes {
   private announce(role: Role, order: Turn<NodeConfig>[], { parent, atOnce }: GroupOptions): void {
     const names = order.filter(({ name }) => this.isUpgraded(name)).map(({ name }) => name);
     if (names.length > 0) {
-      const pace = atOnce === 1 ? "one after the other" : `${String(atOnce)} at a time`;
+      const several = atOnce === 1 ? ", one after the other" : `, ${String(atOnce)} at a time`;
+      const pace = names.length === 1 ? "" : several;
       const when = role === "worker" ? ", when the masters have it" : "";
       void pulumi.log.info(
-        `Kubernetes ${this.config.kubernetes.version} is brought to ${names.join(", ")}, ${pace}${when}; each is emptied before, and taken back when it is well`,
+        `Kubernetes ${this.config.kubernetes.version} is brought to ${names.join(", ")}${pace}${when}; each is emptied before, and taken back when it is well`,
         parent,
       );
     }

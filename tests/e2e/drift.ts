@@ -37,7 +37,7 @@ const byHand: [string, string, string][] = [
   [
     "master-2",
     "chmod 0666 /var/lib/kubelet/config.yaml",
-    "/var/lib/kubelet/config.yaml` | 644 root:root | 666 root:root",
+    "/var/lib/kubelet/config.yaml` | 600 root:root | 666 root:root",
   ],
   ["master-3", "touch /etc/ssh/sshd_config.d/by-hand.conf", "/etc/ssh/sshd_config.d/` |"],
 ];

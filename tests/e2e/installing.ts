@@ -228,10 +228,8 @@ export function describeInstalling(): void {
   describe("with another Kubernetes", () => {
     it("shows in a preview in what order it comes", async () => {
       const { stdout } = await stack.pulumi("preview", configuration({ version: later }));
-      expect(stdout).toContain(`Kubernetes ${later} is brought to plain-master-1, one after the other;`);
-      expect(stdout).toContain(
-        `Kubernetes ${later} is brought to plain-worker-1, one after the other, when the masters`,
-      );
+      expect(stdout).toContain(`Kubernetes ${later} is brought to plain-master-1; each`);
+      expect(stdout).toContain(`Kubernetes ${later} is brought to plain-worker-1, when the masters have it; each`);
     });
 
     it.each([

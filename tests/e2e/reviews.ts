@@ -38,7 +38,7 @@ const workerAdded = "worker-3 is created, haproxy-1 runs steps again, cluster-dn
 export async function reviewsFirstCreation(): Promise<void> {
   const { code, verdict } = await review();
   expect(code).toBe(0);
-  expect(verdict).toBe("**6 machines change** in stack `sim`: 6 are created, 9 components change.");
+  expect(verdict).toBe("**6 machines change** in stack `sim`: 6 are created, 11 components change.");
   expect(await inventory()).toEqual({});
 }
 

@@ -480,7 +480,7 @@ describe("a node that was restarted or upgraded", () => {
       scripts.replaceAll(/retry_for \d+/g, "retry_for 1"),
     );
 
-  test.each(["worker-1", "master-2"])("is taken back when it does its work: %s", async (name) => {
+  test.each(["worker-1", "master-1", "master-2"])("is taken back when it does its work: %s", async (name) => {
     node("v1.37.2");
     await expect(settle(name)).resolves.toMatchObject({ status: 0, stdout: `back: ${name}\n` });
     expect(read("done")).toEqual([
@@ -671,17 +671,23 @@ for word; do case $word in *=1.37.2-\\*) [[ $* != *--no-download* ]] || { sed -i
 });
 
 describe("an upgrade of the cluster", () => {
-  const finish = (kubeadm: string, clusterVersion: string, proxy: string) => {
+  const pods = (...rows: string[]) => `printf '${rows.map((row) => `pod ${row}\\n`).join("")}'`;
+  const well = ["worker-1 True registry.k8s.io/kube-proxy:v1.37.2", "worker-2 True registry.k8s.io/kube-proxy:v1.37.2"];
+  const finish = (kubeadm: string, clusterVersion: string, proxy: string, proxies = well) => {
     machine.program("kubeadm", `[ "$1" = version ] && echo ${kubeadm} || echo "kubeadm $*" >>${file("done")}`);
     kubectl({
       "*daemonset\\ kube-proxy*": `echo registry.k8s.io/kube-proxy:${proxy}`,
       "*get\\ configmap\\ esxi-k8s-kubernetes*": `echo '${clusterVersion}'`,
+      "get\\ nodes*": "printf 'node worker-1 True\\nnode worker-2 True\\nnode worker-3 Unknown\\n'",
+      "*get\\ pods*": pods(...proxies),
       "apply*": "cat >/dev/null",
     });
-    return machine.run("finish-upgrade", { parameters: { VERSION: "1.37.2", IGNORE: "" } });
+    return machine.run("finish-upgrade", { parameters: { VERSION: "1.37.2", IGNORE: "" } }, (scripts) =>
+      scripts.replace("retry_for 300", "retry_for 1"),
+    );
   };
-  const apply = ["kubeadm upgrade apply v1.37.2 --yes"];
 
+  const apply = ["kubeadm upgrade apply v1.37.2 --yes"];
   test.each<[string, string, string, string[]]>([
     ["was finished by the last master", "1.37.2", "v1.37.2", []],
     ["is finished after masters were made anew", "", "v1.36.3", apply],
@@ -692,6 +698,16 @@ describe("an upgrade of the cluster", () => {
       stdout: "the cluster has Kubernetes 1.37.2\n",
     });
     expect(read("done")).toEqual(done);
+  });
+
+  test.each([
+    ["an older one", "worker-1 True registry.k8s.io/kube-proxy:v1.36.3"],
+    ["one that is not Ready", "worker-1 False registry.k8s.io/kube-proxy:v1.37.2"],
+    ["none", "worker-2 True registry.k8s.io/kube-proxy:v1.37.2"],
+  ])("is not finished while a node that is well has %s of kube-proxy", async (_, pod) => {
+    const { status, stderr } = await finish("v1.37.2", "1.37.2", "v1.37.2", [pod, ...well.slice(1)]);
+    expect(status).toBe(1);
+    expect(said(stderr)).toMatch(/^kube-proxy 1\.37\.2 is not Ready on worker-1: see what it lacks there/);
   });
 
   test("is not finished by a master that has not taken part", async () => {

@@ -97,6 +97,7 @@ describe("another Kubernetes from packages", () => {
       parameters: { VERSION: "1.37.2", IGNORE: "SystemVerification" },
     });
     expect(before(recording, finish.name, settled)).toEqual(names(masters, "membership"));
+    expect(before(recording, "worker-1-prepare", /^control-plane-kubernetes$/)).toEqual([finish.name]);
     for (const [type, name] of [
       ["DeploymentPatch", "cluster-dns-deployment"],
       ["ServicePatch", "cluster-dns-service"],
@@ -241,9 +242,12 @@ describe("what a stack's Kubernetes cannot become", () => {
     );
     const raw = older("packages", "1.35.4");
     const is = await stateAfter(vary(raw, { kubernetes: { version: "1.36.3" } }));
+    const state = partly(await stateAfter(raw), is, /(master-\d|worker-[1-4])-prepare$/);
     await (
-      await refused(raw, "1.37.2", partly(await stateAfter(raw), is, /(master-\d|worker-[1-4])-prepare$/))
+      await refused(raw, "1.37.2", state)
     ).toThrow("kubernetes.version: got 1.37.2, and worker-5 has 1.35.4, expected a release of 1.36 first");
+    // One that is to leave holds up nobody.
+    await upgrade(raw, { workers: { general: { nodes: { "worker-5": null } } } }, state);
   });
 
   test("one that only a template brings, while there is one master", async () => {

@@ -19,6 +19,7 @@ const waits: Record<string, (step: Declared, recording: Recording) => string[]> 
   // Of a stack that is there already.
   "await-haproxy": () => [],
   "drain-node": () => [],
+  "finish-upgrade": () => [],
   "leave-node": () => [],
   "settle-node": () => [],
   "configure-consul-acl": () => ["consul"],
