@@ -106,7 +106,7 @@ describe("the stack", () => {
     const logs = await inLab(
       "bash",
       "-c",
-      'cd "${PULUMI_BACKEND_URL#file://}" && cat ../log/* .pulumi/history/*/*/*.json',
+      'folder=${PULUMI_BACKEND_URL#file://} && cd "${folder%%\\?*}" && cat ../log/* .pulumi/history/*/*/*.json',
     );
     const nodeLogs = await Promise.all(
       Object.keys(machines).map((machine) => onMachine(machine, "cat /var/log/esxi-k8s/*.log")),
