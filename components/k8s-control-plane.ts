@@ -96,14 +96,14 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     this.machines = members.map(({ machine }) => machine);
     this.memberships = members.map(({ membership }) => membership);
 
-    const { version, ignorePreflightErrors } = kubernetes;
+    const { version } = kubernetes;
     this.newVersion = this.machines.some(({ machineName }) => this.nodes.isUpgraded(machineName));
     this.upgraded = this.nodes.anyMaster.later(
       `${name}-kubernetes`,
       {
         update: {
           script: "finish-upgrade",
-          parameters: { VERSION: version, IGNORE: ignorePreflightErrors.join(",") },
+          parameters: { VERSION: version },
           timeoutSeconds: 1800,
         },
       },

@@ -21,3 +21,9 @@ kubectl() {
   rm "$errors"
   return "$status"
 }
+
+# configured_version: of Kubernetes, without v, as kubeadm has it written down for the cluster.
+configured_version() {
+  kubectl --namespace kube-system get configmap kubeadm-config --output 'jsonpath={.data.ClusterConfiguration}' |
+    sed -n 's/^kubernetesVersion: v//p'
+}

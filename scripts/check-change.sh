@@ -109,7 +109,7 @@ keep_snapshot() {
   report "etcd's data is in $folder/$file on $NODE"
 }
 
-version=$(kubectl --namespace kube-system get configmap kubeadm-config --output 'jsonpath={.data.ClusterConfiguration}' | sed -n 's/^kubernetesVersion: v//p')
+version=$(configured_version)
 if [ "$VERSION" != "$version" ]; then
   judge_upgrade "$version"
   ((${#problems[@]})) || keep_snapshot

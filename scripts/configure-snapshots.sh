@@ -6,7 +6,9 @@ source files.sh
 source kept.sh
 alone_on_node
 settings=/etc/esxi-k8s/snapshots
-mkdir -p "$settings"
+# The folder above is apt's as well, which reads as somebody who is not root.
+install -d -m 0755 "${settings%/*}"
+install -d -m 0700 "$settings"
 use_files "$FILES"
 cat >"$settings/key.new"
 mv "$settings/key.new" "$settings/key"

@@ -2,7 +2,7 @@
 # Brings what kubeadm keeps for the whole cluster to the version that all masters have by now: masters that were made anew from another
 # template have brought it themselves, but kube-proxy, CoreDNS and what nodes are configured with are still those of before. Then it waits
 # for the new kube-proxy on every node that is well: without it, a node does not learn where pods have gone that move from here on.
-# Parameters: VERSION (without v), IGNORE (checks of kubeadm to skip, with commas). Runs on any master that serves.
+# Parameter: VERSION (without v). Runs on any master that serves.
 source prelude.sh
 source api.sh
 source upgrade.sh

@@ -13,6 +13,8 @@ source api.sh
 source upgrade.sh
 alone_on_node
 
+echo "$IGNORE" >"$ignored"
+
 swapoff --all
 sed -i '/\sswap\s/s/^[^#]/#&/' /etc/fstab
 

@@ -2,9 +2,9 @@
 // deployed, and nothing else: repair.ts STACK
 // Ends with 1 when something could not be mended.
 import { spawnSync } from "node:child_process";
-import { z } from "zod";
 import { lookAtCluster, lookAtEntries, releasesCommand } from "./cluster";
 import { lookAt, machinesOf, onMachine, runStep } from "./machines";
+import { driftedObjects } from "./objects";
 import { previewed, takeBack } from "./outcome";
 import { readState, type KnownState } from "./state";
 
@@ -27,21 +27,21 @@ function say(where: string, { code, stdout, stderr }: { code: number | null; std
 }
 
 /** Pulumi, in sight, with what it is to change. */
-function pulumiUp(...options: string[]): void {
+function pulumiUp(...options: string[]): boolean {
   const { status } = spawnSync(
     "pulumi",
     ["up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", String(stack), ...options],
     { stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...takeBack } },
   );
-  if (status === 0) {
-    mended++;
-  } else {
-    process.exitCode = 1;
-  }
+  process.exitCode = status === 0 ? process.exitCode : 1;
+  return status === 0;
 }
 
-/** Machines that differ mend themselves; a step that ran with something else than the state says runs again. */
-async function repairMachines({ steps }: KnownState): Promise<void> {
+/**
+ * Machines that differ mend themselves.
+ * @returns what tells Pulumi to run steps again that ran with something else than the state says
+ */
+async function repairMachines({ steps }: KnownState): Promise<string[]> {
   const machines = machinesOf(steps);
   const differences = await lookAt(machines);
   for (const { name, reach } of machines.filter(({ name }) => differences.some(({ machine }) => machine === name))) {
@@ -57,9 +57,7 @@ async function repairMachines({ steps }: KnownState): Promise<void> {
   const again = steps.filter(({ name }) =>
     differences.some(({ step, what }) => step === name && what.startsWith("the step ")),
   );
-  if (again.length > 0) {
-    pulumiUp(...again.flatMap(({ urn }) => ["--target-replace", urn]));
-  }
+  return again.flatMap(({ urn }) => ["--target-replace", urn]);
 }
 
 async function repairReleases(state: KnownState): Promise<void> {
@@ -77,47 +75,46 @@ async function repairEntries(state: KnownState): Promise<void> {
   }
 }
 
-const refreshed = z.object({
-  steps: z.array(
-    z.object({
-      op: z.string(),
-      urn: z.string(),
-      oldState: z.object({ type: z.string(), outputs: z.unknown() }).optional(),
-      newState: z.object({ outputs: z.unknown() }).optional(),
-    }),
-  ),
-});
-
 /** Objects of the cluster that are not what the state says: those of which a look and what follows from it differ. */
-function repairObjects(stack: string): void {
+function lookAtObjects(stack: string): string[] {
   const { code, stdout, stderr } = previewed(stack, ["--refresh"], takeBack);
   if (code !== 0) {
     console.error(
       `error: the stack's objects in the cluster cannot be looked at: ${stderr.trim().split("\n").at(-1) ?? ""}`,
     );
     process.exitCode = 1;
+    return [];
+  }
+  return driftedObjects(stdout);
+}
+
+/**
+ * Runs Pulumi for single resources. It then takes from the state who waits for whom, and loses its way where the last run disturbed
+ * machines, since that is another order: a run that changes nothing writes the present one.
+ * @param options none, and nothing runs
+ */
+function repairResources(stack: string, options: string[]): void {
+  if (options.length === 0) {
     return;
   }
-  const { steps } = refreshed.parse(JSON.parse(stdout));
-  const changed = new Set(steps.filter(({ op }) => !["same", "refresh"].includes(op)).map(({ urn }) => urn));
-  const drifted = steps.filter(
-    ({ op, urn, oldState, newState }) =>
-      op === "refresh" &&
-      changed.has(urn) &&
-      (oldState?.type.startsWith("kubernetes:") ?? false) &&
-      JSON.stringify(oldState?.outputs) !== JSON.stringify(newState?.outputs),
-  );
-  if (drifted.length > 0) {
-    pulumiUp("--refresh", ...drifted.flatMap(({ urn }) => ["--target", urn]));
+  if (previewed(stack, ["--expect-no-changes"]).code !== 0) {
+    console.error(
+      `error: the configuration was changed and not deployed, or something of the last run is left to do: objects of the cluster and steps are brought back when make up STACK=${stack} has run`,
+    );
+    process.exitCode = 1;
+    return;
+  }
+  if (pulumiUp("--expect-no-changes") && pulumiUp("--refresh", ...options)) {
+    mended++;
   }
 }
 
 async function main(stack: string): Promise<void> {
   const state = readState(stack);
-  await repairMachines(state);
+  const steps = await repairMachines(state);
   await repairReleases(state);
   await repairEntries(state);
-  repairObjects(stack);
+  repairResources(stack, [...steps, ...lookAtObjects(stack).flatMap((urn) => ["--target", urn])]);
   if (mended === 0 && process.exitCode === undefined) {
     console.log("nothing to mend");
   }

@@ -78,8 +78,9 @@ async function restore(scope: "cluster" | "consul", stack: string): Promise<void
     return;
   }
 
-  // Who a node is, the snapshot says from here on. Joins of nodes that it knows are a look; of others, a join.
-  const looks = state.urns.filter((urn) => /command:remote:Command::\S+-(?:join|labels)$/.test(urn));
+  // Who a node is, the snapshot says from here on. Joins of nodes that it knows are a look; of others, a join. Masters that join get new
+  // certificates.
+  const looks = state.urns.filter((urn) => /command:remote:Command::\S+-(?:join|labels|certificates)$/.test(urn));
   if (looks.length > 0) {
     pulumi("state", "taint", ...looks, "--yes", "--stack", stack);
   }

@@ -83,8 +83,8 @@ function healed({ chart, api }: ReleaseArgs, before: pulumi.Resource[]): pulumi.
   }
   return pulumi.unsecret(
     pulumi.all([api.kubeconfig, pulumi.all(before.map(({ urn }) => urn))]).apply(async ([kubeconfig]) => {
-      const heal = () => failAbandonedReleases(apiClient(kubeconfig), chart, chart);
-      // Again if somebody wrote in between. An API that does not answer is for those to report who need it.
+      const heal = async () => failAbandonedReleases(apiClient(kubeconfig), chart, chart);
+      // Again if somebody wrote in between. An API that does not answer, or is not there, is for those to report who need it.
       await heal()
         .catch(heal)
         .catch((error: unknown) =>

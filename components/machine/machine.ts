@@ -61,6 +61,9 @@ export class Machine extends pulumi.ComponentResource {
   /** Done when its file system fills its disk. */
   readonly grown: remote.Command;
 
+  /** Done when it has the packages and settings of its role; see `equip`. */
+  equipped?: remote.Command;
+
   private readonly shell: Shell;
 
   constructor(name: string, args: MachineArgs, opts: pulumi.ComponentResourceOptions) {
@@ -96,6 +99,11 @@ export class Machine extends pulumi.ComponentResource {
       ...opts,
       dependsOn: [this.booted, ...(opts.dependsOn ?? [])],
     });
+  }
+
+  /** Runs the step that gives the machine the packages and settings of its role. */
+  equip(name: string, step: Step, opts: StepOptions): remote.Command {
+    return (this.equipped = this.run(name, step, opts));
   }
 
   /**

@@ -125,8 +125,8 @@ export class Nodes {
           },
         },
       },
-      // Before the cluster is founded, there is nobody to ask, whatever changes.
-      { ...opts, deletedWith: cluster, ignoreChanges: this.past.founded === undefined ? ["*"] : [] },
+      // Before the cluster is founded, there is nobody to ask: whatever changes, nothing runs when it is made anew.
+      { ...opts, deletedWith: cluster, replaceOnChanges: this.past.founded === undefined ? ["update"] : [] },
     );
   }
 
@@ -282,7 +282,7 @@ export class Nodes {
     const { kubernetes, registryMirrors } = this.config;
     const installs = kubernetes.install === "packages";
     const pulls = installs || Object.keys(registryMirrors).length > 0;
-    return machine.run(
+    return machine.equip(
       `${machine.machineName}-prepare`,
       {
         script: "prepare-node",
@@ -323,8 +323,8 @@ const repositoryOf = ({ packages, kubernetes }: LoadedConfig) =>
 /** A parameter that a script takes apart again. */
 export const words = (all: string[]) => all.join(" ");
 
-/** What a join printed of its node's UID and etcd member's id, as parameters. */
-function identities(printed: string): Record<string, string> {
+/** What a join printed of its node's UID and etcd member's id, as parameters. Nothing when the run goes on without it, because it failed. */
+function identities(printed = ""): Record<string, string> {
   return Object.fromEntries(
     [...printed.matchAll(/^(NODE_UID|MEMBER)=(\S+)$/gm)].map(([, key = "", value = ""]) => [key, value]),
   );

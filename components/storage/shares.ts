@@ -32,7 +32,8 @@ export function tryShare(
             stdin: login.password,
             timeoutSeconds: 180,
           },
-          { parent: owner, dependsOn },
+          // A node that was there before is awaited by nobody else, and may be getting what mounts the share.
+          { parent: owner, dependsOn: [...dependsOn, ...(worker.equipped ? [worker.equipped] : [])] },
         ),
       ];
 }

@@ -57,7 +57,8 @@ export function describeRepair(): void {
       "app.kubernetes.io/managed-by=hand",
       "--overwrite",
     );
-    await kubectl("-n", "demo", "label", "service", "demo", "by=hand");
+    // Which is somebody's own, on an object that is otherwise as it was.
+    await kubectl("-n", "demo", "label", "deployment", "demo", "by=hand");
     await kubectl(
       "-n",
       "demo",
@@ -82,7 +83,9 @@ export function describeRepair(): void {
     expect(said).toMatch(/\*\*cluster\*\* \| `\S*ServiceAccount\.traefik\.traefik` .* Helm release traefik\/traefik/);
     expect(said).toContain(`| **Consul** | \`${key}\` |`);
     expect(said).toContain("trafficDistribution");
-    expect(said.split("\n").filter((line) => line.startsWith("| **"))).toHaveLength(byHand.length + 3);
+    // And nothing else.
+    const rows = said.split("\n").flatMap((line) => /^\| \*\*(\S+)\*\* \|/.exec(line)?.[1] ?? []);
+    expect(rows.sort(), said).toEqual([...byHand.map(([machine]) => machine), "cluster", "Consul"].sort());
   });
 
   it("mends that, and nothing else", async () => {
@@ -93,9 +96,10 @@ export function describeRepair(): void {
     expect(said).toContain("traefik/traefik: as it was deployed");
     const { verdict, said: found } = await drift();
     expect(verdict, found).toBe("nothing");
-    // Which belongs to nobody.
-    expect(await kubectl("-n", "demo", "get", "service", "demo", "-o", "jsonpath={.metadata.labels.by}")).toBe("hand");
-    await kubectl("-n", "demo", "label", "service", "demo", "by-");
+    expect(await kubectl("-n", "demo", "get", "deployment", "demo", "-o", "jsonpath={.metadata.labels.by}")).toBe(
+      "hand",
+    );
+    await kubectl("-n", "demo", "label", "deployment", "demo", "by-");
     expect(await uids()).toBe(before);
     expect(
       await onConsole("haproxy-1", "systemctl is-active haproxy; tail -n 1 /etc/haproxy/haproxy.cfg"),

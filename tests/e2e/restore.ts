@@ -1,6 +1,17 @@
 import { expect, it } from "vitest";
 import { expectPlane } from "./support/etcd";
-import { attempt, kubectl, make, masters, onMachine, pulumi, rejoined, temporaryFile, workers } from "./support/lab";
+import {
+  attempt,
+  eventually,
+  kubectl,
+  make,
+  masters,
+  onMachine,
+  pulumi,
+  rejoined,
+  temporaryFile,
+  workers,
+} from "./support/lab";
 
 /** Takes a machine out of its cluster as the loss of its disk would. */
 const lose = (master: string) =>
@@ -56,7 +67,10 @@ export function describeRestore(): void {
   it("has controllers that act then, names and routes that resolve, and nothing left to do", async () => {
     await kubectl("-n", "demo", "rollout", "restart", "deployment/demo");
     await kubectl("-n", "demo", "rollout", "status", "deployment/demo", "--timeout=120s");
-    expect(await make("demo-check")).toContain("3/3 sources answer");
+    // Whoever watches the cluster has to begin anew.
+    await eventually(60, async () => {
+      expect(await make("demo-check")).toContain("3/3 sources answer");
+    });
     await pulumi("preview", "--diff", "--expect-no-changes");
   });
 }

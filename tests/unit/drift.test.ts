@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { latestStepPath, stepCommand, stepInput, stepPath } from "../../render/step";
 import { stepLine } from "../../review/commands";
+import { driftedObjects } from "../../tools/objects";
 import { differencesOf, machinesOf, ranWith, type KnownMachine } from "../../tools/machines";
 import { parseState, type KnownStep } from "../../tools/state";
 import { FakeMachine } from "../support/steps";
@@ -225,5 +226,52 @@ describe("a state", () => {
 
   test("of a stack without machines has none", () => {
     expect(parseState(JSON.stringify({ deployment: {} }))).toEqual({ steps: [], releases: [] });
+  });
+});
+
+describe("objects of a cluster", () => {
+  const state = (outputs?: unknown) => ({ type: "kubernetes:core/v1:ConfigMap", outputs });
+  // As Pulumi writes it: what a look has found is in the step that follows from it.
+  const look = (urn: string, outputs?: unknown) => ({
+    op: "refresh",
+    urn,
+    oldState: state(outputs),
+    newState: state(outputs),
+  });
+  const preview = (...steps: object[]) => JSON.stringify({ steps });
+
+  test("are those of which a look differs, and that would change because of it", () => {
+    expect(
+      driftedObjects(
+        preview(
+          look("changed", { data: "a" }),
+          { op: "update", urn: "changed", oldState: state({ data: "b" }), newState: state() },
+          // What the configuration changes is for a deployment.
+          look("to change", { data: "a" }),
+          { op: "update", urn: "to change", oldState: state({ data: "a" }), newState: state() },
+          look("counted", { status: 1 }),
+          { op: "same", urn: "counted", oldState: state({ status: 2 }), newState: state() },
+        ),
+      ),
+    ).toEqual(["changed"]);
+  });
+
+  test("are found beside resources without outputs, and beside what is new or gone", () => {
+    const provider = { type: "pulumi:providers:command" };
+    expect(
+      driftedObjects(
+        preview(
+          { op: "refresh", urn: "a provider", oldState: provider, newState: provider },
+          { op: "update", urn: "a provider", oldState: { ...provider, outputs: {} }, newState: provider },
+          { op: "create", urn: "new", newState: state() },
+          look("gone", {}),
+          { op: "create", urn: "gone", newState: state() },
+        ),
+      ),
+    ).toEqual(["gone"]);
+  });
+
+  test("are none of what is no preview", () => {
+    expect(() => driftedObjects("{}")).toThrow();
   });
 });

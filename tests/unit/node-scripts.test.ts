@@ -566,6 +566,7 @@ describe("a machine that is prepared", () => {
     writeFileSync(file("etc/kubernetes/manifests/kube-apiserver.yaml"), "");
     kubectl({
       "*get\\ configmap\\ esxi-k8s-kubernetes*": `echo '${clusterVersion}'`,
+      "*get\\ configmap\\ kubeadm-config*": "printf 'kubernetesVersion: v1.36.3\\n'",
       "apply*": `cat >/dev/null; echo apply >>${file("done")}`,
     });
   };
@@ -631,7 +632,8 @@ for word; do case $word in *=1.37.2-\\*) [[ $* != *--no-download* ]] || { sed -i
       () => {
         isMaster("1.36.3");
       },
-      [`kubeadm upgrade apply v1.37.2 --yes ${options}`, "apply"],
+      // What it has as a whole is written down before, and after.
+      ["apply", `kubeadm upgrade apply v1.37.2 --yes ${options}`, "apply"],
     ],
     [
       "later master",
@@ -673,27 +675,30 @@ for word; do case $word in *=1.37.2-\\*) [[ $* != *--no-download* ]] || { sed -i
 describe("an upgrade of the cluster", () => {
   const pods = (...rows: string[]) => `printf '${rows.map((row) => `pod ${row}\\n`).join("")}'`;
   const well = ["worker-1 True registry.k8s.io/kube-proxy:v1.37.2", "worker-2 True registry.k8s.io/kube-proxy:v1.37.2"];
-  const finish = (kubeadm: string, clusterVersion: string, proxy: string, proxies = well) => {
+  const finish = (kubeadm: string, recorded: string, configured: string, proxy: string, proxies = well) => {
     machine.program("kubeadm", `[ "$1" = version ] && echo ${kubeadm} || echo "kubeadm $*" >>${file("done")}`);
     kubectl({
       "*daemonset\\ kube-proxy*": `echo registry.k8s.io/kube-proxy:${proxy}`,
-      "*get\\ configmap\\ esxi-k8s-kubernetes*": `echo '${clusterVersion}'`,
+      "*get\\ configmap\\ esxi-k8s-kubernetes*": `echo '${recorded}'`,
+      "*get\\ configmap\\ kubeadm-config*": `printf 'kubernetesVersion: v${configured}\\n'`,
       "get\\ nodes*": "printf 'node worker-1 True\\nnode worker-2 True\\nnode worker-3 Unknown\\n'",
       "*get\\ pods*": pods(...proxies),
       "apply*": "cat >/dev/null",
     });
-    return machine.run("finish-upgrade", { parameters: { VERSION: "1.37.2", IGNORE: "" } }, (scripts) =>
+    return machine.run("finish-upgrade", { parameters: { VERSION: "1.37.2" } }, (scripts) =>
       scripts.replace("retry_for 300", "retry_for 1"),
     );
   };
 
   const apply = ["kubeadm upgrade apply v1.37.2 --yes"];
-  test.each<[string, string, string, string[]]>([
-    ["was finished by the last master", "1.37.2", "v1.37.2", []],
-    ["is finished after masters were made anew", "", "v1.36.3", apply],
-    ["is finished when kube-proxy was left behind", "1.37.2", "v1.36.3", apply],
-  ])("%s", async (_, cluster, proxy, done) => {
-    await expect(finish("v1.37.2", cluster, proxy)).resolves.toMatchObject({
+  test.each<[string, string, string, string, string[]]>([
+    ["was finished by the last master", "1.37.2", "1.37.2", "v1.37.2", []],
+    ["never was, of a cluster that was founded like this", "", "1.37.2", "v1.37.2", []],
+    ["was torn when kubeadm had written its own down", "1.36.3", "1.37.2", "v1.36.3", apply],
+    ["is finished after masters were made anew", "", "1.37.2", "v1.36.3", apply],
+    ["is finished when kube-proxy was left behind", "1.37.2", "1.37.2", "v1.36.3", apply],
+  ])("%s", async (_, recorded, configured, proxy, done) => {
+    await expect(finish("v1.37.2", recorded, configured, proxy)).resolves.toMatchObject({
       status: 0,
       stdout: "the cluster has Kubernetes 1.37.2\n",
     });
@@ -705,13 +710,13 @@ describe("an upgrade of the cluster", () => {
     ["one that is not Ready", "worker-1 False registry.k8s.io/kube-proxy:v1.37.2"],
     ["none", "worker-2 True registry.k8s.io/kube-proxy:v1.37.2"],
   ])("is not finished while a node that is well has %s of kube-proxy", async (_, pod) => {
-    const { status, stderr } = await finish("v1.37.2", "1.37.2", "v1.37.2", [pod, ...well.slice(1)]);
+    const { status, stderr } = await finish("v1.37.2", "1.37.2", "1.37.2", "v1.37.2", [pod, ...well.slice(1)]);
     expect(status).toBe(1);
     expect(said(stderr)).toMatch(/^kube-proxy 1\.37\.2 is not Ready on worker-1: see what it lacks there/);
   });
 
   test("is not finished by a master that has not taken part", async () => {
-    const { status, stderr } = await finish("v1.36.3", "", "v1.36.3");
+    const { status, stderr } = await finish("v1.36.3", "", "1.36.3", "v1.36.3");
     expect(status).toBe(1);
     expect(said(stderr)).toMatch(
       /^master-1 has kubeadm v1\.36\.3, so the cluster cannot be brought to v1\.37\.2 from here/,

@@ -21,6 +21,19 @@ afterEach(() => {
   machine.remove();
 });
 
+test("a master's settings are for root alone, in a folder where apt reads its own", async () => {
+  machine.program("systemctl", "exit 0");
+  machine.put("etc/os-release", "");
+  const settings = "/etc/esxi-k8s/snapshots";
+  const { status, stderr } = await machine.run("configure-snapshots", {
+    texts: { FILES: "" },
+    stdin: "a key",
+  });
+  expect(status, stderr).toBe(0);
+  const mode = (path: string) => statSync(machine.file(path)).mode & 0o777;
+  expect([mode("/etc/esxi-k8s"), mode(settings), mode(`${settings}/key`)]).toEqual([0o755, 0o700, 0o600]);
+});
+
 describe("a master takes a snapshot", () => {
   test("of etcd and the authorities, encrypted to the stack's key and readable by root alone", async () => {
     machine.join();

@@ -131,6 +131,15 @@ describe("classes of every type", () => {
     expect(before("StorageClass", "storage-gold-class")).toContain("storage-vsphere-datastores");
   });
 
+  test("are tried on a worker that was there before when it has what mounts them", async () => {
+    const nfs = {
+      storage: { classes: { nas: { type: "nfs", server: "nas.example.org", share: "/volume1", default: true } } },
+    };
+    const state = stateOf(await runProgram(validConfig()));
+    const recording = await runProgram(vary(validConfig(), nfs), { state });
+    expect(recording.stepsBefore(recording.command("storage-nas-share"))).toContain("worker-1-prepare");
+  });
+
   test("are there when a worker has tried their share", () => {
     for (const name of ["nas", "media"]) {
       expect(before("StorageClass", `storage-${name}-class`)).toContain(`storage-${name}-share`);
