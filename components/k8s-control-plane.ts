@@ -55,7 +55,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   private readonly past: Past;
   /** Done when all masters, and what they keep for the whole cluster, are of the configured Kubernetes. */
   readonly upgraded: remote.Command;
-  /** Whether this run brings masters another Kubernetes. */
+  /** Whether this run brings masters another Kubernetes, or another containerd. */
   private readonly newVersion: boolean;
 
   constructor(name: string, args: K8sControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -97,7 +97,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     this.memberships = members.map(({ membership }) => membership);
 
     const { version } = kubernetes;
-    this.newVersion = this.machines.some(({ machineName }) => this.nodes.isUpgraded(machineName));
+    this.newVersion = this.machines.some(({ machineName }) => this.nodes.upgrades(machineName).length > 0);
     this.upgraded = this.nodes.anyMaster.later(
       `${name}-kubernetes`,
       {

@@ -52,6 +52,8 @@ export interface Past {
   certificates: ReadonlyMap<string, PastCertificate>;
   /** Versions of Kubernetes, without v, of the nodes that have joined, by their names. */
   versions: ReadonlyMap<string, string>;
+  /** Versions of containerd that they were to have, as apt-get takes them, such as `2.*`; none of nodes that have it from their template. */
+  runtimes: ReadonlyMap<string, string>;
   /** What Consul's volumes were asked for with; no class for that which was the default. */
   consulVolumes?: { size: string; storageClass?: string };
   /** How the cluster was founded: kubeadm's configuration, and the UUID of the machine on which that was. */
@@ -66,6 +68,7 @@ export const nothingYet: Past = {
   marks: new Map(),
   certificates: new Map(),
   versions: new Map(),
+  runtimes: new Map(),
 };
 
 /** A resource in a state. */
@@ -100,6 +103,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   const marks = new Map<string, Marks>();
   const certificates = new Map<string, PastCertificate>();
   const prepared = new Map<string, string>();
+  const equipped = new Map<string, string>();
   // A machine that was lost has left its component behind: its virtual machine tells.
   const virtualMachines = new Map<string, string>();
   let founded: Past["founded"];
@@ -147,8 +151,10 @@ export function readPast(resources: Record<string, StateRecord>): Past {
       const [machine] = outputs.triggers as [string];
       const node = name.slice(0, -recorded.prepare.length);
       const version = / VERSION=(\S+)/.exec(String(outputs.create))?.[1];
-      if (virtualMachines.get(node) === machine && version !== undefined) {
-        prepared.set(node, version);
+      const runtime = / containerd\.io=([^\s']+)/.exec(String(outputs.create))?.[1];
+      if (virtualMachines.get(node) === machine) {
+        if (version !== undefined) prepared.set(node, version);
+        if (runtime !== undefined) equipped.set(node, runtime);
       }
     }
     if (type === "command:remote:Command" && name.endsWith(recorded.membership)) {
@@ -166,8 +172,13 @@ export function readPast(resources: Record<string, StateRecord>): Past {
       }
     }
   }
-  const versions = new Map([...prepared].filter(([name]) => joined.has(virtualMachines.get(name))));
-  return { machines, virtualMachines, masters, departed, marks, versions, certificates, consulVolumes, founded };
+  const ofNodes = (all: Map<string, string>) =>
+    new Map([...all].filter(([name]) => joined.has(virtualMachines.get(name))));
+  return {
+    ...{ machines, virtualMachines, masters, departed, marks, certificates, consulVolumes, founded },
+    versions: ofNodes(prepared),
+    runtimes: ofNodes(equipped),
+  };
 }
 
 /** The version with which a cluster was founded, without v. */

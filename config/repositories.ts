@@ -49,6 +49,13 @@ export interface Package {
   from: keyof Packages;
 }
 
+/** Version of containerd, with a wildcard as apt-get takes it. */
+export function runtimeVersion({ packages }: Pick<StackConfig, "packages">): string {
+  const { version } = packages.containerd;
+  // The configuration that it gets is of this major version.
+  return version === undefined ? "2.*" : `${version}-*`;
+}
+
 /** What a node of the cluster needs. */
 export function nodePackages({
   kubernetes,
@@ -56,13 +63,11 @@ export function nodePackages({
   storage,
 }: Pick<StackConfig, "kubernetes" | "packages" | "storage">): Package[] {
   const ofKubernetes = (name: string): Package => ({ name: `${name}=${kubernetes.version}-*`, from: "kubernetes" });
-  const { version } = packages.containerd;
   return [
     ...["kubeadm", "kubelet", "kubectl"].map(ofKubernetes),
     { name: "cri-tools", from: "kubernetes" },
     { name: "kubernetes-cni", from: "kubernetes" },
-    // The configuration that it gets is of this major version.
-    { name: version === undefined ? "containerd.io=2.*" : `containerd.io=${version}-*`, from: "containerd" },
+    { name: `containerd.io=${runtimeVersion({ packages })}`, from: "containerd" },
     { name: "conntrack", from: "distribution" },
     { name: "socat", from: "distribution" },
     ...(hasType("nfs", storage.classes) ? [{ name: "nfs-common", from: "distribution" } as const] : []),

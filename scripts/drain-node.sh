@@ -1,6 +1,7 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
 # Empties a node before its machine is restarted to become another size, or before it is upgraded. Runs on any master that serves.
-# Parameters: NAME (of the node), SIZE (cpus x MiB), VERSION (of Kubernetes), as it is to have them: others are a reason to run
+# Parameters: NAME (of the node), SIZE (cpus x MiB), VERSION (of Kubernetes), RUNTIME (version of containerd), as it is to have them:
+#   others are a reason to run
 source prelude.sh
 source etcd.sh
 source api.sh

@@ -89,6 +89,9 @@ case " ${changed[*]} " in
     restart=yes
     ;;
 esac
+# A package may leave the old one running.
+pid=$(systemctl show --property MainPID --value containerd)
+[[ $(readlink "/proc/$pid/exe" || true) != *' (deleted)' ]] || restart=yes
 [ -z "$restart" ] || systemctl restart containerd
 systemctl enable --now --quiet containerd
 systemctl enable --quiet kubelet

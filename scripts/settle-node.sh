@@ -1,7 +1,8 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
 # Takes a node back that was restarted or upgraded: waits until it, and what runs on it in any case, does its work, and lets pods onto it.
 # Runs on any master that serves.
-# Parameters: NAME (of the node), SIZE (cpus x MiB), VERSION (of Kubernetes), that it has: others are a reason to run
+# Parameters: NAME (of the node), SIZE (cpus x MiB), VERSION (of Kubernetes), RUNTIME (version of containerd), that it has: others are a
+#   reason to run
 source prelude.sh
 source etcd.sh
 source api.sh

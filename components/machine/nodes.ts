@@ -4,7 +4,7 @@ import type { LoadedConfig, MachineSize, NodeConfig, Taint } from "../../config"
 import type { Disturbance, Past } from "../../config/past";
 import { componentImages, flannelCniPluginImage, flannelImage } from "../../config/images";
 import { byName, sizeOf, templateKubernetes } from "../../config/nodes";
-import { nodePackages, repositories } from "../../config/repositories";
+import { nodePackages, repositories, runtimeVersion } from "../../config/repositories";
 import { hasType } from "../../config/storage";
 import { joinConfig } from "../../render/kubeadm";
 import { nodeFiles } from "../../render/sources";
@@ -139,7 +139,7 @@ export class Nodes {
       if (machine === "replaced" || machine === "restarted") {
         return machine;
       }
-      if (this.isUpgraded(name)) {
+      if (this.upgrades(name).length > 0) {
         return "upgraded";
       }
       return machine ?? (opts.marks?.changed(name) ? "relabelled" : undefined);
@@ -156,21 +156,32 @@ export class Nodes {
     return byName(group).flatMap(([name]) => members.get(name) ?? []);
   }
 
-  /** Whether this run brings another Kubernetes to a node that has one. */
-  isUpgraded(name: string): boolean {
-    const { version } = this.config.kubernetes;
-    return (this.past.versions.get(name) ?? version) !== version;
+  /** What of another version this run brings to a node that has one. */
+  upgrades(name: string): string[] {
+    const { kubernetes } = this.config;
+    const runtime = this.runtime();
+    const changes = (past: ReadonlyMap<string, string>, version: string) => (past.get(name) ?? version) !== version;
+    return [
+      ...(changes(this.past.versions, kubernetes.version) ? [`Kubernetes ${kubernetes.version}`] : []),
+      ...(runtime !== undefined && changes(this.past.runtimes, runtime) ? [`containerd ${runtime}`] : []),
+    ];
+  }
+
+  /** Version of containerd, where nodes install it. */
+  private runtime(): string | undefined {
+    return this.config.kubernetes.install === "packages" ? runtimeVersion(this.config) : undefined;
   }
 
   /** Says in what order an upgrade goes, which no list of resources shows. */
   private announce(role: Role, order: Turn<NodeConfig>[], { parent, atOnce }: GroupOptions): void {
-    const names = order.filter(({ name }) => this.isUpgraded(name)).map(({ name }) => name);
-    if (names.length > 0) {
+    const all = order.map(({ name }) => ({ name, what: this.upgrades(name).join(" and ") }));
+    for (const what of new Set(all.flatMap((each) => each.what || []))) {
+      const names = all.filter((each) => each.what === what).map(({ name }) => name);
       const several = atOnce === 1 ? ", one after the other" : `, ${String(atOnce)} at a time`;
       const pace = names.length === 1 ? "" : several;
       const when = role === "worker" ? ", when the masters have it" : "";
       void pulumi.log.info(
-        `Kubernetes ${this.config.kubernetes.version} is brought to ${names.join(", ")}${pace}${when}; each is emptied before, and taken back when it is well`,
+        `${what} is brought to ${names.join(", ")}${pace}${when}; each is emptied before, and taken back when it is well`,
         parent,
       );
     }
@@ -186,7 +197,13 @@ export class Nodes {
   ): Member {
     const protect = node.protect ?? opts.protect;
     const { version } = this.config.kubernetes;
-    const shown = { NAME: name, SIZE: sizeOf(group), VERSION: version };
+    const runtime = this.runtime();
+    const shown = {
+      NAME: name,
+      SIZE: sizeOf(group),
+      VERSION: version,
+      ...(runtime !== undefined && { RUNTIME: runtime }),
+    };
     const away = this.anyMaster.later(
       `${name}-away`,
       { update: { script: "drain-node", parameters: shown, timeoutSeconds: leaving } },

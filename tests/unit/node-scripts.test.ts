@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -548,10 +548,14 @@ describe("a machine that is prepared", () => {
     writeFileSync(file("packages"), version === "" ? "" : all.join(""));
   };
   const prepare = (packages = "kubeadm=1.37.2-* kubelet=1.37.2-* kubectl=1.37.2-*") =>
-    machine.run("prepare-node", {
-      parameters: { VERSION: "1.37.2", IGNORE: "Swap,Mem", PACKAGES: packages, PULL: "none", IMAGES: "" },
-      texts: { FILES: "" },
-    });
+    machine.run(
+      "prepare-node",
+      {
+        parameters: { VERSION: "1.37.2", IGNORE: "Swap,Mem", PACKAGES: packages, PULL: "none", IMAGES: "" },
+        texts: { FILES: "" },
+      },
+      (scripts) => scripts.replaceAll('"/proc/$', `"${file("proc")}/$`),
+    );
   /** The order of what changes something. */
   const did = () =>
     read("done")
@@ -616,6 +620,19 @@ for word; do case $word in *=1.37.2-\\*) [[ $* != *--no-download* ]] || { sed -i
     isMaster("");
     await expect(prepare()).resolves.toMatchObject({ status: 0, stdout: "ready for Kubernetes 1.37.2\n" });
     expect(did()).toEqual([]);
+  });
+
+  test.each([
+    ["is restarted when its program was replaced", " (deleted)", ["restart containerd"]],
+    ["goes on otherwise", "", []],
+  ])("has a containerd that %s", async (_, suffix, done) => {
+    installed("1.37.2");
+    isNode();
+    mkdirSync(file("proc/4711"));
+    symlinkSync(`/usr/bin/containerd${suffix}`, file("proc/4711/exe"));
+    machine.program("systemctl", `[ "$1" != show ] || echo 4711; echo "$*" >>${file("done")}`);
+    await expect(prepare()).resolves.toMatchObject({ status: 0 });
+    expect(read("done").filter((line) => line.startsWith("restart"))).toEqual(done);
   });
 
   const around = (upgrade: string[]) => [

@@ -147,6 +147,7 @@ describe("another Kubernetes from packages", () => {
       NAME: "master-2",
       SIZE: "2x8192",
       VERSION: "1.37.2",
+      RUNTIME: "2.*",
     });
     expect(before(recording, "master-3-prepare", settled)).toEqual(names(["master-1", "master-2"], "membership"));
   });
@@ -268,5 +269,45 @@ describe("what a stack's Kubernetes cannot become", () => {
       Object.entries(await stateAfter(raw)).filter(([urn]) => !/-(founded|join)$/.test(urn)),
     );
     await runProgram(vary(raw, { kubernetes: { version: "1.35.4" } }), { stack: "sim", state });
+  });
+});
+
+describe("another containerd from packages", () => {
+  const containerd = (version: string): RawConfig => ({ packages: { containerd: { version } } });
+  const now = vary(older("packages", "1.37.2"), containerd("2.0.0"));
+  const change = (to: RawConfig, state?: Record<string, StateRecord>) => upgrade(now, to, state);
+
+  test("comes to one node after the other like another Kubernetes, which stays", async () => {
+    const recording = await change(containerd("2.1.0"));
+    masters.forEach((master, index) => {
+      expect(before(recording, `${master}-prepare`, settled)).toEqual(names(masters.slice(0, index), "membership"));
+    });
+    expect(before(recording, "worker-5-prepare", settled)).toEqual(
+      names([...masters, "worker-1", "worker-3"], "membership"),
+    );
+    const away = recording.command("master-2-away");
+    expect(away.ignoreChanges).toEqual([]);
+    for (const step of [away, recording.command("master-2-membership")]) {
+      expect(readLater(step, "update").parameters).toMatchObject({ VERSION: "1.37.2", RUNTIME: "2.1.0-*" });
+    }
+    expect(readLater(recording.command("control-plane-kubernetes"), "update").parameters).toEqual({
+      VERSION: "1.37.2",
+    });
+  });
+
+  test("comes to no node that has it, and in no order to those of a stack that is new", async () => {
+    const done = await change(containerd("2.1.0"));
+    const torn = partly(await stateAfter(now), stateOf(done), /master-[12]-prepare$/);
+    const recording = await change(containerd("2.1.0"), torn);
+    expect(recording.command("master-1-away").ignoreChanges).toEqual(["*"]);
+    expect(before(recording, "master-3-prepare", settled)).toEqual(names(["master-1", "master-2"], "membership"));
+    expect(before(await runProgram(now, { stack: "sim" }), "master-3-prepare", settled)).toEqual([]);
+  });
+
+  test("is a matter of the template where that brings it", async () => {
+    const template = vary(older("preinstalled", "1.37.2"), containerd("2.0.0"));
+    const recording = await upgrade(template, containerd("2.1.0"));
+    expect(recording.command("master-2-away").ignoreChanges).toEqual(["*"]);
+    expect(readLater(recording.command("master-2-away"), "update").parameters).not.toHaveProperty("RUNTIME");
   });
 });
