@@ -133,7 +133,7 @@ test-members: ## machines come, go and are lost while `make up` is killed, 20 ca
 test-faults: ## what clients see while machines, networks, processes fail, ONLY those with such a name; a table in artifacts/faults.md
 	node tests/run.mjs faults
 
-test-upgrade: ## Kubernetes of the minor release before becomes the newer one, interrupted and under load, likewise
+test-upgrade: ## Kubernetes of the release before becomes the newer one, under load, killed at 20 points in 4 cases, likewise
 	node tests/run.mjs upgrade
 
 test-volumes: ## a volume whose node is drained, and lost

@@ -105,7 +105,7 @@ const suites = {
     long("members", { RUNS: process.env.RUNS ?? "20" });
     long("frontend", { FROM: "1", RUNS: "2" });
   },
-  upgrade: () => long("upgrade"),
+  upgrade: () => long("upgrade", { RUNS: process.env.RUNS ?? "4" }),
   volumes: () => long("volumes"),
   restore: () => long("restore"),
 };

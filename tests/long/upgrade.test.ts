@@ -13,7 +13,8 @@ import { cases } from "./cases";
 
 /**
  * A whole stack of five nodes becomes the next minor release of Kubernetes, from packages or from a template, while its demonstration is
- * asked 100 times a second. Pulumi is killed at some point, and once more asked for the same.
+ * asked 100 times a second. Pulumi is killed at four points, each time on its way on, and then asked once more for the same. So is the
+ * first up of the first case: twenty points in four cases.
  */
 beforeEach(async () => {
   await run("sim/down", []);
@@ -35,39 +36,55 @@ async function configuration(version: string, from: "packages" | "template"): Pr
   return ["--config-file", await temporaryFile(stringify(vary(file, { config: Object.fromEntries(keys) as object })))];
 }
 
-/** Minutes that one run of Pulumi may take on busy cores; a case has three. */
+/** Minutes that one run of Pulumi may take on busy cores; a case has four. */
 const patience = 20;
-vi.setConfig({ testTimeout: 3 * patience * 60_000 });
+vi.setConfig({ testTimeout: 4 * patience * 60_000 });
 
 const pulumi = (...args: string[]) => run("sim/enter", ["pulumi", ...args, "--stack", "sim"], patience * 60);
 const kubectl = (...args: string[]) => inLab("tools/kubectl", "sim", ...args);
 const whole = ["up", "--yes", "--skip-preview", "--continue-on-error"];
 
-/** Kills an up after some seconds, hard, unless it has ended by then. */
-async function killedUp(options: string[], seconds: number): Promise<void> {
+/**
+ * Kills an up after some seconds, hard, unless it has ended by then.
+ * @returns whether it was killed
+ */
+async function killedUp(options: string[], seconds: number): Promise<boolean> {
   const args = ["pulumi", ...whole, "--stack", "sim", ...options];
   const child = spawn("sim/enter", args, { detached: true, stdio: "ignore" });
   const closed = once(child, "close");
   const timer = setTimeout(() => {
     process.kill(-(child.pid as number), "SIGKILL");
   }, seconds * 1000);
-  await closed;
+  const [, signal] = (await closed) as [number | null, string | null];
   clearTimeout(timer);
   await inLab("tools/free-lock", "sim");
+  return signal !== null;
 }
 
-cases("upgrade", async ({ choose, tell }) => {
-  const [from, killedAfter] = choose(
-    fc.tuple(fc.constantFrom("packages" as const, "template" as const), fc.integer({ min: 5, max: 300 })),
+/** Runs an up that is killed again and again, and one more, which has to finish it. */
+async function upThrough(options: string[], points: number[]): Promise<number> {
+  let killed = 0;
+  for (const seconds of points) {
+    killed += Number(await killedUp(options, seconds));
+  }
+  await pulumi(...whole, ...options);
+  return killed;
+}
+
+/** Seconds after which an up is killed, four times. */
+const points = (max: number) => fc.array(fc.integer({ min: 5, max }), { minLength: 4, maxLength: 4 });
+
+cases("upgrade", async ({ index, choose, tell }) => {
+  const [from, creation, killedAfter] = choose(
+    fc.tuple(fc.constantFrom("packages" as const, "template" as const), points(50), points(150)),
   );
-  tell({ from, killedAfter });
-  await pulumi(...whole, ...(await configuration(earlier, "packages")));
+  tell({ from, killedAfter, ...(index === 1 && { creation }) });
+  const killed = await upThrough(await configuration(earlier, "packages"), index === 1 ? creation : []);
   await kubectl("create", "configmap", "written-before");
   const wanted = await configuration(later, from);
   const began = Date.now();
   const { sent, failures, slowest } = await underLoad(10, async () => {
-    await killedUp(wanted, killedAfter);
-    await pulumi(...whole, ...wanted);
+    tell({ kills: killed + (await upThrough(wanted, killedAfter)) });
   });
   tell({ took: (Date.now() - began) / 1000, sent, lost: failures.length, slowest });
 
