@@ -46,7 +46,7 @@ export class FakeMaster extends FakeMachine {
 
   constructor(private readonly keys: Keys) {
     super();
-    const real = execFileSync("bash", ["-c", "type -P sha256sum"], { encoding: "utf8" }).trim();
+    const real = execFileSync("bash", ["--norc", "-c", "type -P sha256sum"], { encoding: "utf8" }).trim();
     // Hashes of steps are those of other texts here; all others are real.
     this.program(
       "sha256sum",

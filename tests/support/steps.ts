@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { delivery, deliveryText, packed, stepCommand, stepInput, stepPath } from "../../render/step";
 
-const realSha256sum = execFileSync("bash", ["-c", "type -P sha256sum"], { encoding: "utf8" }).trim();
+const realSha256sum = execFileSync("bash", ["--norc", "-c", "type -P sha256sum"], { encoding: "utf8" }).trim();
 
 /** What a step did, as those who asked for it see it. */
 export interface Outcome {
@@ -70,7 +70,8 @@ export class FakeMachine {
 
   /** Runs a command line as sshd would. */
   async shell(command: string, stdin: string): Promise<Outcome> {
-    const child = spawn("bash", ["-c", this.here(command)], {
+    // Its input is a socket, so bash would take itself for one that sshd has started, and put this user's settings before the test's.
+    const child = spawn("bash", ["--norc", "-c", this.here(command)], {
       env: { ...process.env, SUDO_USER: "k8s", PATH: `${this.bin}:${process.env.PATH ?? ""}` },
     });
     child.stdin.on("error", () => undefined).end(this.here(stdin));

@@ -96,7 +96,7 @@ describe("several files in one text", () => {
 
   const onMachine = (script: string, input: string) => {
     const text = ["set -euo pipefail", scriptText("files"), script].join("\n");
-    const { status, stdout, stderr } = spawnSync("bash", ["-c", text], { encoding: "utf8", input });
+    const { status, stdout, stderr } = spawnSync("bash", ["--norc", "-c", text], { encoding: "utf8", input });
     expect(status, stderr).toBe(0);
     return stdout;
   };

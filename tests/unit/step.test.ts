@@ -48,7 +48,7 @@ describe("quoting", () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 1, maxLength: 40 }), (texts) => {
         const words = texts.map(shellWord).join(" ");
-        const output = execFileSync("bash", ["-c", `printf '%s\\0' ${words}`], { encoding: "utf8" });
+        const output = execFileSync("bash", ["--norc", "-c", `printf '%s\\0' ${words}`], { encoding: "utf8" });
         expect(output.split("\0").slice(0, -1)).toEqual(texts);
       }),
       { numRuns: 40 },
@@ -241,7 +241,7 @@ describe("the scripts", () => {
   test.each(names)("%s does the same without its comments, which change nothing", (name) => {
     /** How bash itself writes the commands down, which knows no comments. */
     const normal = (script: string) =>
-      execFileSync("bash", ["-c", `f() {\n${script}\n}\ndeclare -f f`], { encoding: "utf8" }).replaceAll(
+      execFileSync("bash", ["--norc", "-c", `f() {\n${script}\n}\ndeclare -f f`], { encoding: "utf8" }).replaceAll(
         /source \S*?([a-z-]+?)(-[0-9a-f]{12}|\.sh)/g,
         "source $1",
       );
