@@ -56,7 +56,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
   /** Done when all masters, and what they keep for the whole cluster, are of the configured Kubernetes. */
   readonly upgraded: remote.Command;
   /** Whether this run brings masters another Kubernetes, or another containerd. */
-  private readonly newVersion: boolean;
+  private readonly upgradesMasters: boolean;
 
   constructor(name: string, args: K8sControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:K8sControlPlane", name, {}, opts);
@@ -97,7 +97,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     this.memberships = members.map(({ membership }) => membership);
 
     const { version } = kubernetes;
-    this.newVersion = this.machines.some(({ machineName }) => this.nodes.upgrades(machineName).length > 0);
+    this.upgradesMasters = this.machines.some(({ machineName }) => this.nodes.upgrades(machineName).length > 0);
     this.upgraded = this.nodes.anyMaster.later(
       `${name}-kubernetes`,
       {
@@ -107,7 +107,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
           timeoutSeconds: 1800,
         },
       },
-      { parent: this, dependsOn: this.newVersion ? this.memberships : [] },
+      { parent: this, dependsOn: this.upgradesMasters ? this.memberships : [] },
     );
 
     const renewals = this.renewCertificates(members, args);
@@ -261,7 +261,7 @@ export class K8sControlPlane extends pulumi.ComponentResource {
       atOnce: maxUnavailable,
       taints,
       // No kubelet is newer than the masters.
-      joinsAfter: () => [this.founded, ...(this.newVersion ? this.memberships : [])],
+      joinsAfter: () => [this.founded, ...(this.upgradesMasters ? this.memberships : [])],
       disturbedAfter: [...this.memberships, this.upgraded],
       marks: {
         changed: (node) => !isDeepStrictEqual(this.past.marks.get(node) ?? marks, marks),

@@ -97,7 +97,7 @@ function repairResources(stack: string, options: string[]): void {
   if (options.length === 0) {
     return;
   }
-  if (previewed(stack, ["--expect-no-changes"]).code !== 0) {
+  if (previewed(stack, ["--expect-no-changes"], takeBack).code !== 0) {
     console.error(
       `error: the configuration was changed and not deployed, or something of the last run is left to do: objects of the cluster and steps are brought back when make up STACK=${stack} has run`,
     );

@@ -120,7 +120,7 @@ export class Nodes {
             MASTERS: listed([controlPlane]),
             WORKERS: listed(Object.values(workers)),
             VERSION: kubernetes.version,
-            REPOSITORY: kubernetes.install === "packages" ? repositoryOf(config) : "",
+            REPOSITORY: this.installs ? repositoryOf(config) : "",
             CLASSES: words(Object.keys(config.storage.classes).sort()),
           },
         },
@@ -158,8 +158,8 @@ export class Nodes {
 
   /** What of another version this run brings to a node that has one. */
   upgrades(name: string): string[] {
+    const { runtime } = this;
     const { kubernetes } = this.config;
-    const runtime = this.runtime();
     const changes = (past: ReadonlyMap<string, string>, version: string) => (past.get(name) ?? version) !== version;
     return [
       ...(changes(this.past.versions, kubernetes.version) ? [`Kubernetes ${kubernetes.version}`] : []),
@@ -167,9 +167,14 @@ export class Nodes {
     ];
   }
 
+  /** Whether nodes install what they need, or have it from their template. */
+  private get installs(): boolean {
+    return this.config.kubernetes.install === "packages";
+  }
+
   /** Version of containerd, where nodes install it. */
-  private runtime(): string | undefined {
-    return this.config.kubernetes.install === "packages" ? runtimeVersion(this.config) : undefined;
+  private get runtime(): string | undefined {
+    return this.installs ? runtimeVersion(this.config) : undefined;
   }
 
   /** Says in what order an upgrade goes, which no list of resources shows. */
@@ -197,7 +202,7 @@ export class Nodes {
   ): Member {
     const protect = node.protect ?? opts.protect;
     const { version } = this.config.kubernetes;
-    const runtime = this.runtime();
+    const { runtime } = this;
     const shown = {
       NAME: name,
       SIZE: sizeOf(group),
@@ -297,8 +302,7 @@ export class Nodes {
   /** Makes a machine ready for kubeadm. */
   private prepare(machine: Machine, role: Role): remote.Command {
     const { kubernetes, registryMirrors } = this.config;
-    const installs = kubernetes.install === "packages";
-    const pulls = installs || Object.keys(registryMirrors).length > 0;
+    const pulls = this.installs || Object.keys(registryMirrors).length > 0;
     return machine.equip(
       `${machine.machineName}-prepare`,
       {
@@ -308,7 +312,7 @@ export class Nodes {
         parameters: {
           VERSION: kubernetes.version,
           IGNORE: kubernetes.ignorePreflightErrors.join(","),
-          PACKAGES: installs ? words(nodePackages(this.config).map(({ name }) => name)) : "",
+          PACKAGES: this.installs ? words(nodePackages(this.config).map(({ name }) => name)) : "",
           PULL: pulls ? role : "none",
           IMAGES: pulls ? words(this.imagesFor(machine, role)) : "",
         },
