@@ -12,11 +12,16 @@ renew_certificates() {
   retry_for 120 "the API server of $NODE" serves_here
 }
 
-# restart_container NAME: of a static pod, which the kubelet starts again.
+# restart_container NAME: of a static pod, which the kubelet starts again; at once, since no container that has ended is there to show it that
+# this one ended before, for which it would wait ever longer (up to five minutes).
 restart_container() {
-  local before
+  local before ended
   before=$(container_id "$1")
   [ -z "$before" ] || crictl stop --timeout 30 "$before"
+  ended=$(crictl ps --quiet --state Exited --name "^$1\$")
+  # The kubelet may be removing the same.
+  # shellcheck disable=SC2086 # Each is one.
+  [ -z "$ended" ] || crictl rm $ended || true
   retry_for 120 "$1 to run again" restarted "$1" "$before"
 }
 restarted() { now=$(container_id "$1") && [ -n "$now" ] && [ "$now" != "$2" ]; }

@@ -138,8 +138,8 @@ export async function onMachine(
 }
 
 /** Runs a step on a machine by the name that it has there; see `latestStepPath`. */
-export const runStep = (reach: Reach, script: string) =>
-  onMachine(reach, stepCommand(latestStepPath(script), {}, patience));
+export const runStep = (reach: Reach, script: string, timeoutSeconds = patience) =>
+  onMachine(reach, stepCommand(latestStepPath(script), {}, timeoutSeconds));
 
 /** What differs on machines from what their steps have set; a machine that says nothing is a row, too. */
 export async function lookAt(machines: KnownMachine[]): Promise<Difference[]> {

@@ -52,7 +52,8 @@ async function repairMachines({ steps }: KnownState): Promise<string[]> {
       process.exitCode = 1;
       continue;
     }
-    say(name, await runStep(reach, "mend-drift"));
+    // Packages may be installed and all that is on a master started again.
+    say(name, await runStep(reach, "mend-drift", 900));
   }
   const again = steps.filter(({ name }) =>
     differences.some(({ step, what }) => step === name && what.startsWith("the step ")),

@@ -51,15 +51,22 @@ describe("the step that renews a master's certificates", () => {
     });
     await certificates("renewed", { "pki/apiserver.crt": later, "pki/etcd/server.crt": later, "admin.conf": later });
     machine.program("kubeadm", `[ "$*" = "certs renew all" ] && cp -r ${file("renewed")}/. ${file("etc/kubernetes")}/`);
-    // A container that is stopped is there again, as another one.
+    // A container that is stopped is there again, as another one; one that has ended can be seen until it is removed.
     machine.program(
       "crictl",
       `shift 2
        case $1 in
-         ps) name=\${@: -1}; name=\${name//[\\^$]/}; echo "$name-$(grep -c "^$name" ${file("stopped")} 2>/dev/null || true)" ;;
-         stop) echo "\${@: -1}" >>${file("stopped")} ;;
+         ps) name=\${@: -1}; name=\${name//[\\^$]/}
+           case "$*" in
+             *Exited*) grep -h "^$name-" ${file("ended")} ;;
+             *) echo "$name-$(grep -c "^$name" ${file("stopped")} 2>/dev/null || true)" ;;
+           esac ;;
+         stop) echo "\${@: -1}" | tee --append ${file("stopped")} >>${file("ended")} ;;
+         # As when the kubelet is removing the last of them.
+         rm) shift; for id; do sed -i "/^$id$/d" ${file("ended")}; done; exit 1 ;;
        esac`,
     );
+    writeFileSync(file("ended"), "etcd-before\n");
     machine.program("kubectl", "echo ok");
   });
   afterEach(() => {
@@ -80,6 +87,8 @@ describe("the step that renews a master's certificates", () => {
     expect(stopped().map((id) => id.replace(/-\d*$/, ""))).toEqual([
       ...["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"],
     ]);
+    // The kubelet would wait before it starts what it has seen end before.
+    expect(readFileSync(file("ended"), "utf8")).toBe("");
   });
 
   test("does nothing again what a run did that was cut off", async () => {
