@@ -33,9 +33,12 @@ value_of() {
 }
 
 keeping=()
-# keep KIND NAME [READER]: remembers what this machine has of it, from the end of the step on.
+# keep KIND NAME [READER]: remembers what this machine has of it, from the end of the step on; of a unit, that it is to run, however far
+# that is.
 keep() {
-  keeping+=("$1"$'\t'"$2"$'\t'"$STEP"$'\t'"$(value_of "$1" "$2")"$'\t'"${3:--}")
+  local value='enabled active'
+  [ "$1" = unit ] || value=$(value_of "$1" "$2")
+  keeping+=("$1"$'\t'"$2"$'\t'"$STEP"$'\t'"$value"$'\t'"${3:--}")
   [ "$1" != file ] || install -D -m 0600 "$2" "$kept/files.new$2"
 }
 

@@ -40,8 +40,8 @@ mend() {
       [ "$reader" = - ] || readers+=("$reader")
       ;;
     unit)
-      if [[ $value == enabled* ]]; then systemctl enable --quiet "$name"; else systemctl disable --quiet "$name"; fi
-      if [[ $value == *' active' ]]; then systemctl start "$name"; else systemctl stop "$name"; fi
+      systemctl enable --quiet "$name"
+      systemctl start "$name"
       ;;
     # All end together.
     certificate) renew=yes ;;

@@ -149,6 +149,13 @@ describe("a machine", () => {
     }
   });
 
+  test("is to have its units running, also when they were about to start as their step ended", async () => {
+    writeFileSync(file("haproxy-unit"), "enabled deactivating");
+    await machine.run("configure-haproxy", { parameters, texts, stdin: "password" });
+    writeFileSync(file("haproxy-unit"), "enabled active");
+    await expect(differences()).resolves.toEqual([]);
+  });
+
   test("shows a step that ran with something else than the state says", async () => {
     const { stdout } = await run("look-for-drift");
     const machineOfState = known();
