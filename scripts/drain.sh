@@ -6,7 +6,7 @@ shopt -s inherit_errexit
 # drain NODE [CLAIMS]: cordons and drains. With `move-claims`, replicas whose only data is a volume on that node are made anew elsewhere, one
 # at a time, as the disruption budget of their set allows; without, only if the node could not be emptied otherwise.
 drain() {
-  local node=$1 move=${2:-} timeout limit force began output status
+  local node=$1 move=${2:-} timeout limit force began output status there
   output=$(mktemp -p /run)
   timeout=$(policy timeout 10m)
   force=$(policy force false)
@@ -35,6 +35,15 @@ drain() {
       fi
     done
     wait "$draining" && status=0 || status=$?
+    if ((status != 0)); then
+      there=$(kubectl get node "$node" --ignore-not-found --output name)
+      if [ -z "$there" ]; then
+        # The run of somebody else, or one that was cut off and is still at work.
+        echo "$node has left meanwhile"
+        rm "$output"
+        return
+      fi
+    fi
     # It ends with the first connection that does. What it may not delete it may not delete later either.
     if ((status == 0 || (limit && began + limit - SECONDS <= 2))) || grep --quiet 'cannot delete' "$output"; then
       break

@@ -43,6 +43,10 @@ if [ -n "$MEMBER" ]; then
 fi
 if [ -n "$NODE_UID" ]; then
   remove_node() {
+    local there
+    there=$(kubectl get node "$NAME" --ignore-not-found --output 'jsonpath={.metadata.uid}') || return
+    # The leave of a run that was cut off may be at work on another master.
+    [ "$there" = "$NODE_UID" ] || return 0
     printf '{"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":"%s"}}' "$NODE_UID" |
       command kubectl delete --raw "/api/v1/nodes/$NAME" --filename -
   }

@@ -19,7 +19,7 @@ import {
 import { changed } from "../e2e/support/stack";
 import { expectKept, Writers } from "../e2e/support/writers";
 import { cases, chooser } from "./cases";
-import { base, machinesOf, secondsOf, story, type Change, type Standing } from "./changes";
+import { base, machinesOf, secondsOf, story, type Change, type Nodes, type Standing } from "./changes";
 
 /**
  * Machines come, go, are made anew, restarted and lost, one change after the other on one cluster. In each change `make up` is killed at
@@ -186,6 +186,36 @@ cases("members", async ({ name, seed, index, tell }) => {
     throw error;
   }
   standing = { standing: to, after: index };
+});
+
+it("ends, and says what failed, when a node that is made anew cannot leave, and does so in the next run", async () => {
+  const what = standing?.standing ?? base;
+  await begin((standing?.after ?? 0) + 1, what);
+  standing = undefined;
+  const masters = mastersOf(what);
+  const leave = "/usr/local/lib/esxi-k8s/leave-node";
+  const general = what.workers.general as Standing["workers"][string];
+  const [worker, node] = Object.entries(general.nodes)[0] as [string, Nodes[string]];
+  const anew = { ...node, generation: (node.generation ?? 0) + 1 };
+  const to = {
+    ...what,
+    workers: { ...what.workers, general: { ...general, nodes: { ...general.nodes, [worker]: anew } } },
+  };
+  const before = await nodes();
+  await Promise.all(
+    masters.map((master) => onConsole(master, `mv ${leave} ${leave}.away && ln -s /bin/false ${leave}`)),
+  );
+  const { code, stdout, stderr } = await makeUp(to);
+  await Promise.all(masters.map((master) => onConsole(master, `mv ${leave}.away ${leave}`)));
+  expect(code).not.toBe(0);
+  expect(stderr).toContain("what waits for a deletion that failed is left for the next run: ending this one");
+  expect(stdout + stderr).toContain(`failed as said above: ${worker}-membership`);
+  expect((await nodes())[worker]).toBe(before[worker]);
+  const again = await makeUp(to);
+  expect(again.code, again.stdout + again.stderr).toBe(0);
+  await expectConverged(to);
+  expect((await nodes())[worker]).not.toBe(before[worker]);
+  standing = { standing: to, after: Infinity };
 });
 
 it("lets no second cluster come to be while the first master is made anew and cannot reach the others", async () => {

@@ -40,7 +40,10 @@ const drainNode = () =>
   machine.run("drain-node", { parameters: { NAME: "worker-1", SIZE: "2x4096" } }, (scripts) =>
     scripts.replaceAll("mktemp -p /run", "mktemp").replaceAll(/sleep [12]\b/g, "sleep 0.1"),
   );
-const ready = { ".status.conditions": ["True"], ".data.timeout": ["1h30m5s"], ".data.force": ["false"] };
+const ready = {
+  ...{ ".status.conditions": ["True"], ".data.timeout": ["1h30m5s"], ".data.force": ["false"] },
+  "--output name": ["node/worker-1"],
+};
 
 describe("the step that empties a node", () => {
   test("drains again when the connection ends, with the time that is left", async () => {

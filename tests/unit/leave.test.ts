@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeMachine } from "../support/steps";
@@ -20,6 +20,34 @@ beforeEach(() => {
 });
 afterEach(() => {
   machine.remove();
+});
+
+describe("the step that lets a node leave", () => {
+  test.each([
+    ["while it is emptied", "drain"],
+    ["before it is removed", "the removal"],
+  ])("is done when the step of a run that was cut off does the same: %s", async (_, when) => {
+    const node = join(machine.folder, "node");
+    const gone = `rm -f ${node}; echo 'nodes "worker-1" not found' >&2; exit 1`;
+    writeFileSync(node, "uid-1");
+    machine.program(
+      "kubectl",
+      `case "$*" in
+         *"get node worker-1"*metadata.uid*) cat ${node} 2>/dev/null || true ;;
+         *"get node worker-1"*conditions*) echo True ;;
+         *"get node worker-1"*name*) [ ! -e ${node} ] || echo node/worker-1 ;;
+         *data.nodes*) echo worker-1 ;;
+         drain*) ${when === "drain" ? gone : "exit 0"} ;;
+         "delete --raw"*) ${gone} ;;
+       esac`,
+    );
+    const parameters = { NAME: "worker-1", NODE_UID: "uid-1" };
+    const outcome = await machine.run("leave-node", { parameters }, (scripts) =>
+      scripts.replaceAll("mktemp -p /run", "mktemp").replaceAll("retry_for 60", "retry_for 3"),
+    );
+    expect(outcome).toEqual({ status: 0, stdout: "left: worker-1\n", stderr: "" });
+    expect(existsSync(node)).toBe(false);
+  });
 });
 
 describe("the step that lets a master leave", () => {
