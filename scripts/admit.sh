@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # shellcheck source-path=SCRIPTDIR
 # Runs on a master as the forced command of a join key: prints the credentials for one join.
-# Arguments: the role (master | worker) that the key stands for, and in one text the joining node's name, address and kubeadm's version.
+# Arguments: the role (master | worker) that the key stands for, and in one text the joining node's name, address, kubeadm's version, and
+# `new` for a machine that was in no cluster before.
 # Prints lines `token=`, `ca_hash=` and, for masters, `certificate_key=`.
 set -euo pipefail
 source etcd.sh
+source claims.sh
 
 role=$1
-read -r name address version <<<"$2"
+read -r name address version before <<<"$2"
 [[ $name =~ ^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$ && $address =~ ^[0-9.]+$ && $version =~ ^v[0-9.]+$ ]] || {
   echo "a joining node has to give its name, its address and its version" >&2
   exit 2
@@ -27,6 +29,7 @@ if [ "$ready" = True ] || { [ "$role" = worker ] && grep -qx "node/$name" <<<"$m
   exit 4
 fi
 kubectl delete node "$name" --ignore-not-found >&2
+[ "$before" != new ] || lose_claims "$name" >&2
 if [ "$role" = master ]; then
   # One that never started has no name, but the address that it was to have.
   members | while read -r id known peer _; do

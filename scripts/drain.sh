@@ -1,7 +1,8 @@
-# shellcheck shell=bash
+# shellcheck shell=bash source-path=SCRIPTDIR
 # How a node is emptied. The policy is the cluster's at that moment: how long pods may take, and whether it goes on without them.
 # What cannot be asked is no answer: nothing is removed because a question failed.
 shopt -s inherit_errexit
+source claims.sh
 
 # drain NODE [CLAIMS]: cordons and drains. With `move-claims`, replicas whose only data is a volume on that node are made anew elsewhere, one
 # at a time, as the disruption budget of their set allows; without, only if the node could not be emptied otherwise.
@@ -84,54 +85,4 @@ policy() {
 
 node_ready() {
   kubectl get node "$1" --ignore-not-found --output 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
-}
-
-# claims_on NODE: a line `NAMESPACE CLAIM` for each claim whose volume is bound to that node.
-claims_on() {
-  kubectl get persistentvolumes --output 'jsonpath={range .items[?(@.status.phase=="Bound")]}{.spec.claimRef.namespace} {.spec.claimRef.name} {.spec.nodeAffinity.required.nodeSelectorTerms[*].matchExpressions[?(@.key=="kubernetes.io/hostname")].values[*]}{"\n"}{end}' |
-    awk -v node="$1" '$3 == node { print $1, $2 }'
-}
-
-# users_of NAMESPACE CLAIM: a line `POD PHASE NODE REPLICAS` for each pod that uses the claim. NODE is - as long as it has none, REPLICAS is 0
-# unless a StatefulSet makes the pod, and its claim, anew.
-users_of() {
-  local pod phase node kind set claims replicas
-  while IFS='|' read -r pod phase node kind set claims; do
-    [[ " $claims " == *" $2 "* ]] || continue
-    replicas=0
-    if [ "$kind" = StatefulSet ]; then
-      replicas=$(kubectl --namespace "$1" get statefulset "$set" --ignore-not-found --output 'jsonpath={.spec.replicas}' </dev/null)
-    fi
-    echo "$pod $phase ${node:--} ${replicas:-0}"
-  done < <(kubectl --namespace "$1" get pods --output 'jsonpath={range .items[*]}{.metadata.name}|{.status.phase}|{.spec.nodeName}|{.metadata.ownerReferences[0].kind}|{.metadata.ownerReferences[0].name}|{.spec.volumes[*].persistentVolumeClaim.claimName}{"\n"}{end}')
-}
-
-# refuse_lonely_claims NODE: data of which nothing else has a copy does not go with a node silently.
-refuse_lonely_claims() {
-  local namespace claim claims lonely=()
-  claims=$(claims_on "$1")
-  while read -r namespace claim; do
-    [ -n "$claim" ] || continue
-    if ! users_of "$namespace" "$claim" | awk '$4 > 1 { replicated = 1 } END { exit !replicated }'; then
-      lonely+=("$namespace/$claim")
-    fi
-  done <<<"$claims"
-  if ((${#lonely[@]})); then
-    echo "$1 holds volumes of which no replica is elsewhere: ${lonely[*]}; move or delete them, or set kubernetes.drain.force to lose them, and run pulumi up again"
-    return 1
-  fi
-}
-
-# move_claims NODE: a replica that waits for its volume on a node that is being emptied gets a new one on another.
-move_claims() {
-  local namespace claim pod phase on replicas
-  while read -r namespace claim; do
-    while read -r pod phase on replicas; do
-      if [ "$phase" = Pending ] && [ "$on" = - ] && [ "$replicas" -gt 1 ]; then
-        echo "$namespace/$pod gets a new volume elsewhere"
-        kubectl --namespace "$namespace" delete persistentvolumeclaim "$claim" --wait=false
-        kubectl --namespace "$namespace" delete pod "$pod" --wait=false
-      fi
-    done < <(users_of "$namespace" "$claim")
-  done < <(claims_on "$1")
 }

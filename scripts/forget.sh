@@ -17,5 +17,6 @@ forget_cluster() {
   for link in cni0 flannel.1; do
     ip link delete "$link" 2>/dev/null || true
   done
+  touch "$state/was-member"
   rm -f "$state"/{join-node,init-control-plane}.{begun,done}
 }

@@ -21,6 +21,9 @@ join() {
   fi
   touch "$state/$STEP.begun"
 
+  # Once in a cluster, it may have volumes, whatever became of the cluster.
+  before=new
+  [ ! -e "$state/was-member" ] || before=member
   # A node that was reset or replaced counts as alive for most of a minute.
   answered=$SECONDS
   retry_for 180 "a master that admits $NODE" ask_for_admission
@@ -37,7 +40,7 @@ ask_for_admission() {
   local status=0
   ssh -n -i "$work/key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=5 -o ServerAliveInterval=10 -o ServerAliveCountMax=3 \
     -o LogLevel=ERROR -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$work/known_hosts" \
-    "$MASTERS" "$NODE $ADDRESS $(kubeadm version --output short)" >"$work/admission" || status=$?
+    "$MASTERS" "$NODE $ADDRESS $(kubeadm version --output short) $before" >"$work/admission" || status=$?
   # What ssh itself says: nobody was reached.
   if [ "$status" -ne 255 ]; then
     answered=$SECONDS

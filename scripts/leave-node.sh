@@ -33,7 +33,8 @@ found=$(kubectl get node "$NAME" --ignore-not-found --output 'jsonpath={.metadat
 if [ -n "$NODE_UID" ]; then
   # One that is made anew takes its pods back, and one that is down has none to move.
   nodes=$(policy nodes '')
-  if [[ " $nodes " != *" $NAME "* ]] && [ "$(policy force false)" != true ] && [ "$(node_ready "$NAME")" = True ]; then
+  ready=$(node_ready "$NAME")
+  if [[ " $nodes " != *" $NAME "* ]] && [ "$(policy force false)" != true ] && [ "$ready" = True ]; then
     refuse_stranded "$NAME"
   fi
   drain "$NAME" move-claims
@@ -52,5 +53,9 @@ if [ -n "$NODE_UID" ]; then
   }
   # The API server that was asked may have been that of the master that leaves.
   retry_for 60 "the removal of the node $NAME" remove_node
+  # What could not be moved goes with the machine.
+  if [ "$ready" != True ]; then
+    lose_claims "$NAME"
+  fi
 fi
 report "left: $NAME"

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { allServersVote } from "./support/client";
 import { attempt, eventually, inLab, kubectl, make, run, temporaryFile } from "./support/lab";
 import { SmallStack } from "./support/stack";
 
@@ -94,13 +95,17 @@ export function describeVolumes(): void {
     await kubectl("delete", "deployment,pvc", "drained");
   });
 
-  it("is empty when its node was lost and is brought back", async () => {
+  it("is empty when its node was lost and is brought back, and replicas fill a new one", async () => {
     await keep("lost");
+    const servers = () => kubectl("-n", "consul", "get", "pvc", "-o", "jsonpath={.items[*].metadata.uid}");
+    const before = await servers();
     await run("sim/vcenter", ["delete", node]);
     await make("up");
     await running("lost");
     expect(await where("lost")).toBe(node);
     expect(await inPod("lost", "ls /data")).toBe("");
+    await allServersVote();
+    expect(await servers()).not.toBe(before);
     await kubectl("delete", "deployment,pvc", "lost");
   });
 }

@@ -51,6 +51,7 @@ const kubectl = (answers: Record<string, string>) => {
     `case "$1" in cordon|uncordon|annotate|label|taint|drain|delete|wait) echo "$*" >>${file("done")} ;; esac
 case "$*" in
 ${cases.join("\n")}
+  *"get node "*"--output name"*) echo node/there ;;
 esac`,
   );
 };
@@ -778,6 +779,27 @@ describe("a master that admits", () => {
     expect(status, stderr).toBe(0);
     expect(stdout).toContain("token=the-token\n");
     expect(changed()).toBe(written);
+  });
+
+  test.each([
+    ["new", ["data-consul-server-2", "pvc-2"]],
+    ["member", []],
+  ])("gives replicas new volumes when those on a machine of that name are gone: %s", async (before, deleted) => {
+    kubectl({
+      "*get\\ persistentvolumes*": `echo 'consul data-consul-server-2 pvc-2 worker-1'; echo 'consul data-consul-server-1 pvc-1 worker-2'
+        echo 'shop data-db pvc-3 worker-1'`,
+      "*namespace\\ consul\\ get\\ pods*":
+        "echo 'consul-server-2|Running|worker-1|StatefulSet|consul-server|data-consul-server-2'",
+      "*namespace\\ shop\\ get\\ pods*": "echo 'db-0|Pending||StatefulSet|db|data-db'",
+      "*get\\ statefulset\\ consul-server*": "echo 3",
+      "*get\\ statefulset\\ db*": "echo 1",
+      "*delete\\ persistentvolumeclaim\\ *": `echo "$*" >>${file("done")}`,
+    });
+    const { status, stdout, stderr } = await admit("worker", `worker-1 192.0.2.31 v1.37.2 ${before}`);
+    expect(status, stderr).toBe(0);
+    expect(stdout).toMatch(/^token=the-token\nca_hash=\S+\n$/);
+    const gone = read("done").flatMap((line) => /delete persistentvolume(?:claim)? (\S+)/.exec(line)?.[1] ?? []);
+    expect(gone).toEqual(deleted);
   });
 
   test.each(["master-1 192.0.2.21", "master-1 192.0.2.21 newest", "master-1 v1.37.2"])(
