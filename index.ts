@@ -93,6 +93,7 @@ export = async () => {
     ? new ConsulKv("consul", {
         controlPlane,
         authority,
+        past,
         config: config.consul,
         entries: routes.kv,
         foreignStorage: Object.keys(config.storage.classes).length === 0,

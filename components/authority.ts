@@ -71,7 +71,7 @@ export class Authority extends pulumi.ComponentResource {
     this.ends[name] = certificate.apply((pem) => new Date(new X509Certificate(pem).validTo).toISOString());
     this.ends[name].apply((until) => {
       if (endsWithin(warningDays, until)) {
-        const advice = `issue another with: pulumi up --target-replace '**::${name}' --target-dependents`;
+        const advice = `issue another with: pulumi up --replace '**::${name}'`;
         void pulumi.log.warn(`the certificate ${name} is valid until ${until}; ${advice}`, parent);
       }
     });

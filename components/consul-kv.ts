@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig } from "../config";
+import { recorded, type Past } from "../config/past";
 import { consulRoot } from "../routes/declared";
 import { entriesInput, policyBodies, tokenBodies } from "../render/consul";
-import type { Authority, IssuedCertificate } from "./authority";
+import type { Authority } from "./authority";
 import type { K8sControlPlane } from "./k8s-control-plane";
 import { release } from "./in-cluster/release";
 import { restrictedNamespace } from "./in-cluster/restricted";
@@ -12,6 +14,8 @@ import { seed } from "./machine/seed";
 export interface ConsulKvArgs {
   controlPlane: K8sControlPlane;
   authority: Authority;
+  /** What the stack holds already. */
+  past: Past;
   config: LoadedConfig["consul"];
   /** Entries that the stack owns, by key. */
   entries: Record<string, string>;
@@ -74,14 +78,34 @@ export class ConsulKv extends pulumi.ComponentResource {
 
     const inCluster = controlPlane.api.inCluster(this, args.dependsOn);
     const space = restrictedNamespace(`${name}-namespace`, namespace, inCluster);
-    const secrets = Object.entries(this.secrets(authority, certificate, gossipKey)).map(
-      ([secret, { type, ...stringData }]) =>
-        new k8s.core.v1.Secret(
-          `${name}-${secret}`,
-          { metadata: { name: `consul-${secret}`, namespace: space.metadata.name }, type, stringData },
-          inCluster,
-        ),
+    // What the chart wants as Secrets, so that no value of the release is one.
+    const secret = (
+      suffix: string,
+      type: string,
+      stringData: Record<string, pulumi.Input<string>>,
+      dependsOn: pulumi.Resource[] = [],
+    ) =>
+      new k8s.core.v1.Secret(
+        `${name}-${suffix}`,
+        { metadata: { name: `consul-${suffix}`, namespace: space.metadata.name }, type, stringData },
+        { ...inCluster, dependsOn: [...args.dependsOn, ...dependsOn] },
+      );
+    const trusted = trustedBy(authority, args.past);
+    const authorities = secret("ca-cert", "Opaque", { "ca.crt": trusted });
+    // Servers that others do not trust yet would be alone. Where there are none yet, nothing is to be done.
+    const trusts = this.taken(`${name}-trusts`, controlPlane, [authorities, "ca/tls.crt", trusted], trusted, []);
+    const presented = secret(
+      "server-cert",
+      "kubernetes.io/tls",
+      { "tls.crt": certificate.certificate, "tls.key": certificate.key },
+      [trusts],
     );
+    const secrets = [
+      authorities,
+      presented,
+      secret("gossip-encryption-key", "Opaque", { key: gossipKey }),
+      secret("bootstrap-token", "Opaque", { token: this.bootstrapToken }),
+    ];
     const storage = args.foreignStorage ? [this.storageClass(`${name}-storage-class`, args)] : [];
     const servers = release(
       name,
@@ -89,6 +113,13 @@ export class ConsulKv extends pulumi.ComponentResource {
       { parent: this, dependsOn: [...secrets, ...storage] },
     );
 
+    const presents = this.taken(
+      name + recorded.presents,
+      controlPlane,
+      [presented, "server/tls.crt", certificate.certificate],
+      authority.certificate,
+      [servers],
+    );
     const acl = controlPlane.run(
       `${name}-acl`,
       {
@@ -98,7 +129,7 @@ export class ConsulKv extends pulumi.ComponentResource {
           .all([this.readerToken, this.editorToken])
           .apply(([reader, editor]) => tokenBodies(this.rootKey, { reader, editor })),
       },
-      { parent: this, dependsOn: [servers] },
+      { parent: this, dependsOn: [presents] },
     );
     const kv = controlPlane.run(
       `${name}-entries`,
@@ -130,18 +161,31 @@ export class ConsulKv extends pulumi.ComponentResource {
     );
   }
 
-  /** What the chart wants as Secrets, so that no value of the release is one. */
-  private secrets(
-    authority: Authority,
-    { certificate, key }: IssuedCertificate,
-    gossipKey: pulumi.Output<string>,
-  ): Record<string, Record<string, pulumi.Input<string>>> {
-    return {
-      "ca-cert": { type: "Opaque", "ca.crt": authority.certificate },
-      "server-cert": { type: "kubernetes.io/tls", "tls.crt": certificate, "tls.key": key },
-      "gossip-encryption-key": { type: "Opaque", key: gossipKey },
-      "bootstrap-token": { type: "Opaque", token: this.bootstrapToken },
-    };
+  /**
+   * Has servers that run take a file of a Secret.
+   * @param CA whom to trust to be one of them, once they have
+   */
+  private taken(
+    name: string,
+    controlPlane: K8sControlPlane,
+    [secret, file, content]: [k8s.core.v1.Secret, string, pulumi.Output<string>],
+    CA: pulumi.Output<string>,
+    dependsOn: pulumi.Resource[],
+  ): pulumi.Resource {
+    return controlPlane.run(
+      name,
+      {
+        script: "reload-consul",
+        parameters: {
+          SECRET: secret.metadata.name,
+          FILE: `/consul/tls/${file}`,
+          SUM: content.apply((text) => createHash("sha256").update(text).digest("hex")),
+        },
+        texts: { CA },
+        timeoutSeconds: 900,
+      },
+      { parent: this, dependsOn: [secret, ...dependsOn] },
+    );
   }
 
   /** A token is a UUID to Consul. */
@@ -153,6 +197,14 @@ export class ConsulKv extends pulumi.ComponentResource {
         .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"),
     );
   }
+}
+
+/**
+ * Certificates of authorities, in PEM: the stack's own, and the one before it as long as servers present what that issued. So each of them is
+ * known to the others whenever it takes its new one.
+ */
+function trustedBy({ certificate }: Authority, { consulAuthority }: Past): pulumi.Output<string> {
+  return certificate.apply((own) => [...new Set([own, consulAuthority ?? own])].join(""));
 }
 
 function chartValues(config: LoadedConfig["consul"]): Record<string, unknown> {

@@ -56,6 +56,8 @@ export interface Past {
   runtimes: ReadonlyMap<string, string>;
   /** What Consul's volumes were asked for with; no class for that which was the default. */
   consulVolumes?: { size: string; storageClass?: string };
+  /** Certificate of the authority, in PEM, of which Consul's servers present certificates. */
+  consulAuthority?: string;
   /** How the cluster was founded: kubeadm's configuration, and the UUID of the machine on which that was. */
   founded?: { machine: unknown; config: string };
 }
@@ -89,6 +91,7 @@ export const recorded = {
   labels: "-labels",
   renewal: "-certificates",
   consul: "consul",
+  presents: "-presents",
 } as const;
 
 /**
@@ -108,6 +111,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   const virtualMachines = new Map<string, string>();
   let founded: Past["founded"];
   let consulVolumes: Past["consulVolumes"];
+  let consulAuthority: Past["consulAuthority"];
   for (const [urn, { type, outputs }] of Object.entries(resources)) {
     if (type === recorded.virtualMachine) {
       virtualMachines.set(nameOf(urn), String(outputs.uuid));
@@ -124,6 +128,10 @@ export function readPast(resources: Record<string, StateRecord>): Past {
     if (type === "kubernetes:helm.sh/v3:Release" && name === recorded.consul) {
       const { server } = outputs.values as { server: { storage: string; storageClass?: string } };
       consulVolumes = { size: server.storage, storageClass: server.storageClass };
+    }
+    if (type === "command:remote:Command" && name === recorded.consul + recorded.presents) {
+      const [texts] = outputs.triggers as [{ CA: string }];
+      consulAuthority = texts.CA;
     }
     if (type === "command:remote:Command" && name.endsWith(recorded.founding)) {
       const [machine, texts] = outputs.triggers as [string, { CONFIG: string }];
@@ -175,7 +183,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   const ofNodes = (all: Map<string, string>) =>
     new Map([...all].filter(([name]) => joined.has(virtualMachines.get(name))));
   return {
-    ...{ machines, virtualMachines, masters, departed, marks, certificates, consulVolumes, founded },
+    ...{ machines, virtualMachines, masters, departed, marks, certificates, consulVolumes, consulAuthority, founded },
     versions: ofNodes(prepared),
     runtimes: ofNodes(equipped),
   };

@@ -32,6 +32,7 @@ export const steps = {
     "label-node",
     "read-kubeconfig",
     "await-storage-class",
+    "reload-consul",
     "configure-consul-acl",
     "declare-consul-entries",
     "look-at-cluster",

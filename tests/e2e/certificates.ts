@@ -1,9 +1,10 @@
 import { X509Certificate } from "node:crypto";
 import { expect, it } from "vitest";
 import { parse } from "yaml";
+import { consul, editor, put, remove } from "./support/client";
 import { expectPlane } from "./support/etcd";
 import { onConsole } from "./support/frontend";
-import { attempt, eventually, inLab, kubectl, make, masters, pulumi } from "./support/lab";
+import { attempt, eventually, forgetAnswers, inLab, kubectl, make, masters, output, pulumi } from "./support/lab";
 import { changed } from "./support/stack";
 
 const kubernetes = "/etc/kubernetes";
@@ -65,6 +66,41 @@ export function describeCertificates(): void {
     for (const end of Object.values(ends)) {
       expect(Date.parse(end)).toBeGreaterThan(Date.now() + 360 * 24 * 60 * 60 * 1000);
     }
+  });
+
+  it("has another authority of the stack, and Consul's servers change over while they run", async () => {
+    const servers = () =>
+      kubectl(
+        ...["-n", "consul", "get", "pods", "--selector", "component=server", "-o"],
+        "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount} {end}",
+      );
+    const trusted = async () =>
+      Buffer.from(
+        await kubectl("-n", "consul", "get", "secret", "consul-ca-cert", "-o", "jsonpath={.data.ca\\.crt}"),
+        "base64",
+      )
+        .toString()
+        .trim();
+    const [old, running] = [(await output("certificateAuthority")).trim(), await servers()];
+    expect(await trusted()).toBe(old);
+    await make("up", "ARGS=--replace **::authority-certificate");
+    forgetAnswers();
+    const own = (await output("certificateAuthority")).trim();
+    expect(own).not.toBe(old);
+    expect(await trusted()).toBe(`${own}\n${old}`);
+    expect(await servers()).toBe(running);
+    const mark = "traefik/http/middlewares/authority/headers/customResponseHeaders/X-Authority";
+    await put(mark, "another");
+    await eventually(60, async () => {
+      expect((await make("demo-check")).split("\n").at(-1)).toBe("3/3 sources answer");
+    });
+    // Nothing presents any more what the old one issued.
+    await make("up");
+    expect(await trusted()).toBe(own);
+    expect(await servers()).toBe(running);
+    expect((await consul(await editor(), "GET", `kv/${mark}?raw`)).body).toBe("another");
+    await remove(mark);
+    await pulumi("preview", "--expect-no-changes");
   });
 
   it("mends one that has expired on a master", async () => {

@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:https";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { issueByProgram, type Issued } from "./certificates";
-import { FakeMachine, type Outcome } from "./steps";
+import { FakeMachine, type Outcome, type StepInputs } from "./steps";
 
 interface Policy {
   ID: string;
@@ -63,6 +63,11 @@ export class FakeConsul {
       `case "$*" in
         *"service consul-ui"*clusterIP*) printf 10.96.7.7 ;;
         *"secret consul-bootstrap-token"*) printf %s ${Buffer.from(bootstrapToken).toString("base64")} ;;
+        *"get pods"*) cat '${this.folder}/servers' ;;
+        *"get secret"*) echo 2026-11-27T11:00:00Z; echo 2026-03-14T09:26:53Z ;;
+        *annotate*) cp '${this.folder}/secret' '${this.folder}/mounted' ;;
+        *sha256sum*) sha256sum <'${this.folder}/mounted' ;;
+        *"consul reload"*) echo "$(sha256sum <'${this.folder}/mounted') $(cat)" >>'${this.folder}/reloads' ;;
         *) exit 1 ;;
       esac`,
     );
@@ -95,6 +100,25 @@ export class FakeConsul {
     writeFileSync(join(this.folder, "commands"), "");
   }
 
+  /**
+   * Has pods of servers, with a file of a Secret that their kubelet has not looked at since it changed, at 2026-11-27T11:00:00Z.
+   * @param started when each pod was started, by its name
+   * @returns what they know of it when they are told to look, one after the other: `SHA-256  - token`
+   */
+  servers(started: Record<string, string>, secret: string): () => string[] {
+    const file = (name: string) => join(this.folder, name);
+    writeFileSync(
+      file("servers"),
+      Object.entries(started)
+        .map(([name, when]) => `${name} ${when}\n`)
+        .join(""),
+    );
+    writeFileSync(file("mounted"), "what it was");
+    writeFileSync(file("secret"), secret);
+    writeFileSync(file("reloads"), "");
+    return () => readFileSync(file("reloads"), "utf8").split("\n").slice(0, -1);
+  }
+
   /** Command lines of curl, which everyone on the machine could read. */
   commandLines(): string {
     return readFileSync(join(this.folder, "commands"), "utf8");
@@ -102,15 +126,15 @@ export class FakeConsul {
 
   /**
    * Runs a step of a master that calls Consul's API.
-   * @param patience seconds that it waits for a leader, instead of its own
+   * @param patience seconds that it waits for a leader and for servers, instead of its own
    */
   run(
     script: string,
-    { texts = {}, stdin = "" }: { texts?: Record<string, string>; stdin?: string },
+    { texts = {}, ...inputs }: Partial<StepInputs>,
     { ca = this.trusted.certificate, patience = 120 } = {},
   ): Promise<Outcome> {
-    return this.machine.run(script, { texts: { CA: ca, ...texts }, stdin }, (scripts) =>
-      scripts.replace("retry_for 120", `retry_for ${patience}`),
+    return this.machine.run(script, { ...inputs, texts: { CA: ca, ...texts } }, (scripts) =>
+      scripts.replaceAll("retry_for 120", `retry_for ${patience}`),
     );
   }
 

@@ -93,7 +93,7 @@ export class FakeMachine {
 type Change = (scripts: string) => string;
 const same: Change = (scripts) => scripts;
 
-interface StepInputs {
+export interface StepInputs {
   parameters: Record<string, string | number>;
   texts: Record<string, string>;
   stdin: string;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { entriesInput, policyBodies, tokenBodies } from "../../render/consul";
 import { issueByProgram } from "../support/certificates";
@@ -78,6 +79,47 @@ describe("what speaks to Consul", () => {
     expect(stderr).toContain("gave up after 0s waiting for Consul to elect a leader");
     expect(stderr).toContain("certificate");
     expect(consul.requests).toEqual([]);
+  });
+});
+
+describe("a file of the servers", () => {
+  const sum = createHash("sha256").update("a certificate\n").digest("hex");
+  const parameters = { SECRET: "consul-server-cert", FILE: "/consul/tls/server/tls.crt", SUM: sum };
+  const reload = () => consul.run("reload-consul", { parameters }, { patience: 0 });
+  const earlier = "2026-11-27T10:59:59Z";
+
+  test("is taken by each of them, with the token on no command line", async () => {
+    const reloads = consul.servers({ "consul-server-0": earlier, "consul-server-1": earlier }, "a certificate\n");
+    await expect(reload()).resolves.toEqual({
+      status: 0,
+      stdout: ["0", "1"].map((server) => `consul-server-${server} has /consul/tls/server/tls.crt\n`).join(""),
+      stderr: "",
+    });
+    expect(reloads()).toEqual([`${sum}  - ${bootstrapToken}`, `${sum}  - ${bootstrapToken}`]);
+  });
+
+  test("is what a server has that began later", async () => {
+    const reloads = consul.servers({ "consul-server-0": "2026-11-27T11:00:01Z" }, "a certificate\n");
+    await expect(reload()).resolves.toMatchObject({
+      status: 0,
+      stdout: "consul-server-0 began with /consul/tls/server/tls.crt as it is\n",
+    });
+    expect(reloads()).toEqual([]);
+  });
+
+  test("is nobody's business where no server is yet", async () => {
+    const reloads = consul.servers({}, "a certificate\n");
+    await expect(reload()).resolves.toMatchObject({ status: 0, stdout: "no server is there yet\n" });
+    expect(reloads()).toEqual([]);
+    expect(consul.requests).toEqual([]);
+  });
+
+  test("is waited for, and one that does not come is said, with the server", async () => {
+    const reloads = consul.servers({ "consul-server-0": earlier }, "another one\n");
+    const { status, stderr } = await reload();
+    expect(status).not.toBe(0);
+    expect(stderr).toContain("consul-server-0 to have /consul/tls/server/tls.crt as its Secret has it");
+    expect(reloads()).toEqual([]);
   });
 });
 

@@ -17,6 +17,7 @@ import {
   type Declared,
   type Recording,
 } from "../../support/recorder";
+import { stateOf } from "../../support/state";
 
 /** The part of a chart's values that these tests look into. */
 interface Values extends Record<string, unknown> {
@@ -63,6 +64,12 @@ describe.each([{ preview: false }, { preview: true }])(
       const servers = recorded().release("consul");
       expect(recorded().before(recorded().command("consul-acl"))).toContain(servers);
       expect(recorded().directSteps(recorded().command("consul-entries"))).toContain("consul-acl");
+    });
+
+    test("a server's certificate waits until all servers trust who issued it, and whoever asks servers until they present it", () => {
+      expect(before("Secret", "consul-server-cert")).toContain("consul-trusts");
+      expect(before("command:remote:Command", "consul-trusts")).not.toContain("consul");
+      expect(recorded().directSteps(recorded().command("consul-acl"))).toContain("consul-presents");
     });
 
     test("Traefik waits for the definitions of its objects, its secrets and Consul's entries", () => {
@@ -606,8 +613,31 @@ describe("the end of a certificate", () => {
     const said = warn.mock.calls.map(([message]) => message);
     expect(said.map((message) => /^the certificate (\S+) is valid until/.exec(message)?.[1]).sort()).toEqual(warned);
     for (const name of warned) {
-      expect(said.join("\n")).toContain(`pulumi up --target-replace '**::${name}' --target-dependents`);
+      expect(said.join("\n")).toContain(`pulumi up --replace '**::${name}'`);
     }
+  });
+});
+
+describe("another authority of the stack", () => {
+  const trusted = (recording: Recording) => {
+    const { stringData } = recording.get("Secret", "consul-ca-cert").inputs as { stringData: { "ca.crt": string } };
+    return stringData["ca.crt"];
+  };
+
+  test("is trusted beside the one before it until servers present what it issued", async () => {
+    const recording = await runProgram(validConfig());
+    const { certificate } = await issuedCertificate("authority-certificate");
+    expect(trusted(recording)).toBe(certificate);
+    const state = stateOf(recording);
+    const [urn = ""] = Object.keys(state).filter((each) => each.endsWith("::consul-presents"));
+    const presents = state[urn];
+    expect(presents?.outputs.triggers).toEqual([{ CA: certificate }]);
+    const earlier = { ...presents, type: String(presents?.type), outputs: { triggers: [{ CA: "an earlier one\n" }] } };
+    const rotating = await runProgram(validConfig(), { state: { ...state, [urn]: earlier } });
+    expect(trusted(rotating)).toBe(`${certificate}an earlier one\n`);
+    const sums = ["trusts", "presents"].map((step) => readStep(rotating.command(`consul-${step}`)).parameters.SUM);
+    expect(new Set(sums).size).toBe(2);
+    expect(trusted(await runProgram(validConfig(), { state }))).toBe(certificate);
   });
 });
 

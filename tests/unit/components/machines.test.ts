@@ -214,8 +214,8 @@ describe("steps", () => {
       .filter((step) => machineOf(step) === undefined)
       .map(({ name }) => name.replace(/^(master|worker)-\d-/, ""));
     expect([...new Set(anywhere)].sort()).toEqual([
-      ...["away", "consul-acl", "consul-entries", "control-plane-gate", "control-plane-kubeconfig"],
-      "control-plane-kubernetes",
+      ...["away", "consul-acl", "consul-entries", "consul-presents", "consul-trusts"],
+      ...["control-plane-gate", "control-plane-kubeconfig", "control-plane-kubernetes"],
       ...["labels", "membership", "ready", "storage-local-path-volumes"],
     ]);
   });

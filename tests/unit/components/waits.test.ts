@@ -24,6 +24,8 @@ const waits: Record<string, (step: Declared, recording: Recording) => string[]> 
   "settle-node": () => [],
   "configure-consul-acl": () => ["consul"],
   "declare-consul-entries": () => ["consul"],
+  // For the kubelets of servers that are there.
+  "reload-consul": () => [],
   // For what nobody of the stack makes, and says so when it does not come.
   "await-storage-class": () => [],
   // Of a cluster that is there, and for what they start themselves; people and a timer run them.
