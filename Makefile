@@ -145,11 +145,14 @@ test-restore: ## the cluster lost in every way, and made anew from snapshots: so
 lint: ## types, ESLint, Prettier, shellcheck, actionlint
 	node tests/run.mjs lint
 
-crds: ## write what Traefik's objects and routes may hold to charts/traefik-crds and routes/, generated from its source
+crds: ## write the definitions in charts/*-crds and the shape of Traefik's routes, from the sources of those who define them
 	sim/toolchain/build traefik
 	rm -f charts/traefik-crds/definitions/*
 	generated=$$(dirname "$$(sim/toolchain/build --print traefik)") && \
 		cp "$$generated"/crds/*.yaml charts/traefik-crds/definitions/ && cp "$$generated/dynamic.json" routes/traefik-dynamic.json
+	rm -f charts/snapshot-crds/definitions/*
+	definitions=$$(tools/snapshot-definitions) && \
+		install -m 0644 "$$definitions"/snapshot.storage.k8s.io_*.yaml charts/snapshot-crds/definitions/
 
 review-previews: up ## take the previews that the tests of reviews are about from the lab again
 	sim/enter node -r ts-node/register/transpile-only tests/previews/take.ts

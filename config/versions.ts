@@ -18,6 +18,9 @@ export const localPathProvisionerVersion = "0.0.30";
 /** Newest. */
 export const metricsServerVersion = "0.9.0";
 
+/** Newest of which an image was seen in use. The definitions in charts/snapshot-crds are of the same version: `make crds` fetches them. */
+export const snapshotControllerVersion = "8.6.0";
+
 /** A shell for what prepares volumes, and the demonstration's web server. */
 export const busyboxVersion = "1.36";
 

@@ -90,7 +90,7 @@ const suites = {
     check("tests of the tool chain's own code", "sim/toolchain/build --test");
   },
   charts: () => {
-    if (check("Helm and what Traefik's definitions are made from", "sim/toolchain/build helm traefik"))
+    if (check("Helm and where definitions are from", "sim/toolchain/build helm traefik && tools/snapshot-definitions"))
       vitest("charts");
   },
   e2e: () => {

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { snapshotControllerVersion } from "../../config/versions";
 import { validConfig, vary } from "../support/configs";
 import { recordOnce } from "../support/recorder";
 import { refusal, render, renderText, runHelm, type Chart, type KubernetesObject, type Values } from "./render";
@@ -258,23 +259,39 @@ test("the shape of Traefik's dynamic configuration is the one that its source gi
   );
 });
 
-describe("definitions of Traefik's objects", () => {
-  const folder = join(root, "charts", "traefik-crds", "definitions");
-  const files = readdirSync(folder).sort();
+/** Files of a chart of definitions. */
+const definitionsOf = (chart: Chart) => {
+  const folder = join(root, "charts", chart, "definitions");
+  return readdirSync(folder)
+    .sort()
+    .map((file) => ({ file, text: readFileSync(join(folder, file), "utf8") }));
+};
 
-  test("are those that its source gives; `make crds` writes them", () => {
-    const generated = join(generatedFolder(), "crds");
-    expect(readdirSync(generated).sort()).toEqual(files);
-    for (const file of files) {
-      expect(readFileSync(join(folder, file), "utf8")).toBe(readFileSync(join(generated, file), "utf8"));
+describe.each<[string, Chart, string, () => string]>([
+  ["Traefik's objects", "traefik-crds", "traefik.io", () => join(generatedFolder(), "crds")],
+  [
+    "snapshots of volumes",
+    "snapshot-crds",
+    "snapshot.storage.k8s.io",
+    () => execFileSync("tools/snapshot-definitions", { cwd: root, encoding: "utf8" }).trim(),
+  ],
+])("definitions of %s", (_, chart, group, source) => {
+  const definitions = definitionsOf(chart);
+
+  test("are those that their source gives; `make crds` writes them", () => {
+    const folder = source();
+    const given = readdirSync(folder).filter((file) => file.startsWith(`${group}_`));
+    expect(given.sort()).toEqual(definitions.map(({ file }) => file));
+    for (const { file, text } of definitions) {
+      expect(text).toBe(readFileSync(join(folder, file), "utf8"));
     }
   });
 
   test("are all in the chart, and stay when its release goes", () => {
-    const rendered = render("traefik-crds", {});
-    expect(rendered).toHaveLength(files.length);
-    for (const file of files) {
-      const definition = parse(readFileSync(join(folder, file), "utf8")) as KubernetesObject;
+    const rendered = render(chart, {});
+    expect(rendered).toHaveLength(definitions.length);
+    for (const { text } of definitions) {
+      const definition = parse(text) as KubernetesObject;
       expect(rendered.find(({ metadata }) => metadata.name === definition.metadata.name)).toEqual({
         ...definition,
         metadata: {
@@ -285,9 +302,18 @@ describe("definitions of Traefik's objects", () => {
     }
   });
 
-  test.each(files)("%s", (file) => {
-    const text = readFileSync(join(folder, file), "utf8");
-    expect(parse(text)).toMatchObject({ kind: "CustomResourceDefinition", spec: { group: "traefik.io" } });
-    expect(text).not.toMatch(/^ +description:/m);
+  test.each(definitions.map(({ file, text }) => [file, text]))("%s", (_file, text) => {
+    expect(parse(text)).toMatchObject({ kind: "CustomResourceDefinition", spec: { group } });
   });
+});
+
+test("definitions of Traefik's objects hold no descriptions, which are most of their size", () => {
+  for (const { text } of definitionsOf("traefik-crds")) {
+    expect(text).not.toMatch(/^ +description:/m);
+  }
+});
+
+test("definitions of snapshots are of the controller's version", () => {
+  const { appVersion } = parse(readFileSync(join(root, "charts", "snapshot-crds", "Chart.yaml"), "utf8")) as Values;
+  expect(appVersion).toBe(`v${snapshotControllerVersion}`);
 });

@@ -5,7 +5,14 @@ import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 
 export type Chart =
-  "consul" | "csi-driver-nfs" | "csi-driver-smb" | "traefik" | "traefik-crds" | "vsphere-cpi" | "vsphere-csi";
+  | "consul"
+  | "csi-driver-nfs"
+  | "csi-driver-smb"
+  | "snapshot-crds"
+  | "traefik"
+  | "traefik-crds"
+  | "vsphere-cpi"
+  | "vsphere-csi";
 export type Values = Record<string, unknown>;
 
 /** An object of Kubernetes, as far as tests look into it. */
