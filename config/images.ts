@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { merge, type Document } from "../render/merge";
 import type { StackConfig } from "./schema";
-import { hasType } from "./storage";
+import { hasType, takesSnapshots } from "./storage";
 import {
   busyboxVersion,
   flannelCniPluginVersion,
@@ -11,6 +11,7 @@ import {
   kubeadmImages,
   localPathProvisionerVersion,
   metricsServerVersion,
+  snapshotControllerVersion,
   vsphereCloudProviders,
 } from "./versions";
 
@@ -18,6 +19,7 @@ export const flannelImage = `ghcr.io/flannel-io/flannel:v${flannelVersion}`;
 export const flannelCniPluginImage = `ghcr.io/flannel-io/flannel-cni-plugin:v${flannelCniPluginVersion}`;
 export const localPathProvisionerImage = `docker.io/rancher/local-path-provisioner:v${localPathProvisionerVersion}`;
 export const metricsServerImage = `registry.k8s.io/metrics-server/metrics-server:v${metricsServerVersion}`;
+export const snapshotControllerImage = `registry.k8s.io/sig-storage/snapshot-controller:v${snapshotControllerVersion}`;
 export const busyboxImage = `docker.io/library/busybox:${busyboxVersion}`;
 
 /** What decides which images a stack has. */
@@ -39,6 +41,9 @@ export function componentImages({ kubernetes, storage, metrics, consul, ingress,
     const { daemonset } = chartValues("vsphere-cpi", {}) as { daemonset: { image: string } };
     const minor = kubernetes.version.split(".").slice(0, 2).join(".") as keyof typeof vsphereCloudProviders;
     images.push(`${daemonset.image}:v${vsphereCloudProviders[minor]}`, ...driverImages("vsphere-csi", {}));
+  }
+  if (Object.values(storage.classes).some(({ type }) => takesSnapshots(type))) {
+    images.push(snapshotControllerImage);
   }
   if (metrics.enabled) {
     images.push(metricsServerImage);

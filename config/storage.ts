@@ -105,6 +105,11 @@ export function hasType(type: StorageTypeName, classes: Record<string, StorageCl
   return Object.values(classes).some((each) => each.type === type);
 }
 
+/** Whether the driver of a type takes snapshots of its volumes. */
+export function takesSnapshots(type: StorageTypeName): boolean {
+  return type === "nfs" || type === "vsphere";
+}
+
 /** Keys of the hosts that have the datastore of a class to themselves; undefined where it is nobody's alone, or all have it. */
 export function hostsOf(
   { datastore }: ClassOf<"vsphere">,

@@ -81,7 +81,7 @@ const needed: Record<Section, string[]> = {
     "service.spec.externalTrafficPolicy",
     "service.type",
   ],
-  nfs: ["controller.enableSnapshotter"],
+  nfs: ["controller.enableSnapshotter", "externalSnapshotter.enabled"],
   smb: ["windows.enabled"],
 };
 

@@ -19,7 +19,7 @@ export class NfsStorage extends StorageType<"nfs"> {
     args: StorageTypeArgs<"nfs">,
     inCluster: pulumi.CustomResourceOptions,
   ): Provisioner<"nfs"> {
-    const { api, config, dependsOn } = args;
+    const { api, config, snapshots, dependsOn } = args;
     const chart = "csi-driver-nfs";
     const driver = release(
       `${name}-driver`,
@@ -28,10 +28,13 @@ export class NfsStorage extends StorageType<"nfs"> {
         namespace: privilegedNamespace(`${name}-namespace`, chart, inCluster),
         api,
         config: config.storage.drivers.nfs,
-        // Snapshots need definitions and a controller that the stack does not have.
-        values: { controller: { enableSnapshotter: false } },
+        values: {
+          controller: { enableSnapshotter: snapshots !== undefined },
+          // A cluster has one controller of snapshots, whichever drivers take them.
+          externalSnapshotter: { enabled: false },
+        },
       },
-      { parent: this, dependsOn },
+      { parent: this, dependsOn: [...dependsOn, ...(snapshots ? [snapshots.definitions] : [])] },
     );
     return {
       ready: [driver],

@@ -5,6 +5,7 @@ import type { ClassesOf, ClassOf, StorageTypeName } from "../../config/storage";
 import type { ClusterApi } from "../in-cluster/cluster-api";
 import type { Machine } from "../machine/machine";
 import type { Shell } from "../machine/shell";
+import { snapshotGroup, type VolumeSnapshots } from "./volume-snapshots";
 
 export interface StorageTypeArgs<Type extends StorageTypeName> {
   api: ClusterApi;
@@ -15,6 +16,8 @@ export interface StorageTypeArgs<Type extends StorageTypeName> {
   classes: ClassesOf<Type>;
   /** A worker that tries what nodes will do, if there is one. */
   worker?: Machine;
+  /** What snapshots need, if the driver takes any. */
+  snapshots?: VolumeSnapshots;
   /** Nodes that take the provisioner's pods. */
   dependsOn: pulumi.Resource[];
 }
@@ -45,6 +48,7 @@ export abstract class StorageType<Type extends StorageTypeName> extends pulumi.C
     opts: pulumi.ComponentResourceOptions & { parent: pulumi.Resource },
   ) {
     super(`esxi-k8s:index:${component}`, name, {}, opts);
+    const { snapshots } = args;
     const inCluster = args.api.inCluster(this, args.dependsOn);
     const { ready, describe } = this.provisioner(name, args, inCluster);
     this.ready = Object.entries(args.classes).map(([className, config]) => {
@@ -52,22 +56,33 @@ export abstract class StorageType<Type extends StorageTypeName> extends pulumi.C
       const made = new k8s.storage.v1.StorageClass(
         `storage-${className}-class`,
         {
-          metadata: {
-            name: className,
-            // By which the gate knows those that this program has declared.
-            labels: { "app.kubernetes.io/part-of": "esxi-k8s" },
-            ...(config.default && { annotations: { "storageclass.kubernetes.io/is-default-class": "true" } }),
-          },
+          // By its label the gate knows those that this program has declared.
+          metadata: metadata(className, config.default, "storageclass.kubernetes.io"),
           reclaimPolicy: config.reclaimPolicy,
           ...spec,
         },
         { ...inCluster, dependsOn: [...ready, ...dependsOn] },
       );
-      // Deleted before the class, which stays when this fails. With the whole cluster, both just go.
+      const ofSnapshots = snapshots
+        ? [
+            new k8s.apiextensions.CustomResource(
+              `storage-${className}-snapshots`,
+              {
+                apiVersion: `${snapshotGroup}/v1`,
+                kind: "VolumeSnapshotClass",
+                metadata: metadata(className, config.default, "snapshot.storage.kubernetes.io"),
+                driver: spec.provisioner,
+                deletionPolicy: config.reclaimPolicy,
+              },
+              { ...inCluster, dependsOn: [...ready, ...snapshots.ready] },
+            ),
+          ]
+        : [];
+      // Deleted before the classes, which stay when this fails. With the whole cluster, all just go.
       args.anyMaster.later(
         `storage-${className}-volumes`,
         { delete: { script: "keep-class", parameters: { CLASS: className } } },
-        { parent: this, dependsOn: [made], deletedWith: inCluster.deletedWith },
+        { parent: this, dependsOn: [made, ...ofSnapshots], deletedWith: inCluster.deletedWith },
       );
       return made;
     });
@@ -80,4 +95,13 @@ export abstract class StorageType<Type extends StorageTypeName> extends pulumi.C
     args: StorageTypeArgs<Type>,
     inCluster: pulumi.CustomResourceOptions,
   ): Provisioner<Type>;
+}
+
+/** Of a class of volumes or of snapshots, of which the group says in an annotation which one is the default. */
+function metadata(name: string, isDefault: boolean, group: string) {
+  return {
+    name,
+    labels: { "app.kubernetes.io/part-of": "esxi-k8s" },
+    ...(isDefault && { annotations: { [`${group}/is-default-class`]: "true" } }),
+  };
 }

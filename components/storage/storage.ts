@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig } from "../../config";
-import { classesOf, type StorageTypeName } from "../../config/storage";
+import { classesOf, takesSnapshots, type StorageTypeName } from "../../config/storage";
 import type { ClusterApi } from "../in-cluster/cluster-api";
 import type { Machine } from "../machine/machine";
 import type { Shell } from "../machine/shell";
@@ -8,6 +8,7 @@ import { LocalPathStorage } from "./local-path";
 import { NfsStorage } from "./nfs";
 import { SmbStorage } from "./smb";
 import type { StorageType, StorageTypeArgs } from "./storage-type";
+import { VolumeSnapshots } from "./volume-snapshots";
 import { VsphereStorage } from "./vsphere";
 
 export interface StorageArgs {
@@ -29,6 +30,9 @@ export class Storage extends pulumi.ComponentResource {
   constructor(name: string, args: StorageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:Storage", name, {}, opts);
     const { classes: all } = args.config.storage;
+    const snapshots = Object.values(all).some(({ type }) => takesSnapshots(type))
+      ? new VolumeSnapshots(`${name}-snapshots`, args, { parent: this })
+      : undefined;
     const ofType = <Type extends StorageTypeName>(
       type: Type,
       Made: new (
@@ -40,7 +44,11 @@ export class Storage extends pulumi.ComponentResource {
       const classes = classesOf(type, all);
       return Object.keys(classes).length === 0
         ? []
-        : new Made(`${name}-${type}`, { ...args, classes }, { parent: this }).ready;
+        : new Made(
+            `${name}-${type}`,
+            { ...args, classes, snapshots: takesSnapshots(type) ? snapshots : undefined },
+            { parent: this },
+          ).ready;
     };
     this.ready = [
       ...ofType("local-path", LocalPathStorage),

@@ -19,7 +19,7 @@ export class VsphereStorage extends StorageType<"vsphere"> {
 
   protected override provisioner(
     name: string,
-    { api, config, classes, dependsOn }: StorageTypeArgs<"vsphere">,
+    { api, config, classes, snapshots, dependsOn }: StorageTypeArgs<"vsphere">,
     inCluster: pulumi.CustomResourceOptions,
   ): Provisioner<"vsphere"> {
     const { vcenter, storage, hosts, storageVcenterPassword, controlPlane } = config;
@@ -70,7 +70,7 @@ export class VsphereStorage extends StorageType<"vsphere"> {
           controller: { replicas: Math.min(Object.keys(controlPlane.nodes).length, 3) },
         },
       },
-      { parent: this, dependsOn: [...dependsOn, settings] },
+      { parent: this, dependsOn: [...dependsOn, settings, ...(snapshots ? [snapshots.definitions] : [])] },
     );
     return {
       ready: [driver],

@@ -76,13 +76,45 @@ describe.each(charts)("the chart %s", (chart) => {
 describe("values that are refused, by name", () => {
   test.each<[Chart, string, Values]>([
     ["csi-driver-nfs", "controler", { controler: {} }],
-    ["csi-driver-nfs", "enableSnapshotter", { controller: { enableSnapshotter: true } }],
+    ["csi-driver-nfs", "enableSnapshotter", { controller: { enableSnapshotter: "yes" } }],
+    ["csi-driver-nfs", "externalSnapshotter", { externalSnapshotter: { enabled: true } }],
     ["csi-driver-nfs", "storageClass", { storageClass: { create: true } }],
     ["csi-driver-smb", "enabled", { windows: { enabled: true } }],
     ["vsphere-csi", "topology", { topology: "yes" }],
     ["vsphere-cpi", "enabled", { config: { enabled: true } }],
   ])("%s: %s", (chart, key, values) => {
     expect(refusal(chart, values)).toContain(key);
+  });
+});
+
+describe("snapshots", () => {
+  const sidecars = (objects: KubernetesObject[]) =>
+    pods(objects).flatMap(({ template }) => template.spec.containers.filter(({ name }) => name === "csi-snapshotter"));
+  const mayWrite = (objects: KubernetesObject[]) =>
+    objects.some(({ rules = [] }) =>
+      rules.some(
+        ({ resources, verbs }) => resources.includes("volumesnapshotcontents/status") && verbs.includes("patch"),
+      ),
+    );
+
+  test.each<Chart>(["csi-driver-nfs", "vsphere-csi"])("are taken by %s, which may say how they are", (chart) => {
+    const objects = render(chart, given(chart));
+    expect(sidecars(objects)).toHaveLength(1);
+    expect(mayWrite(objects)).toBe(true);
+  });
+
+  test("are taken of disks because the driver is told that it can", () => {
+    const states = render("vsphere-csi", given("vsphere-csi")).find(({ kind }) => kind === "ConfigMap");
+    expect(states?.data).toMatchObject({ "block-volume-snapshot": "true" });
+  });
+
+  test.each<[Chart, Values]>([
+    ["csi-driver-nfs", { controller: { enableSnapshotter: false } }],
+    ["csi-driver-smb", {}],
+  ])("are nothing to %s, where nobody takes them", (chart, values) => {
+    const objects = render(chart, values);
+    expect(sidecars(objects)).toEqual([]);
+    expect(JSON.stringify(objects)).not.toContain("snapshot.storage.k8s.io");
   });
 });
 

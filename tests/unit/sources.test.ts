@@ -12,7 +12,7 @@ import { aptFiles } from "../../render/apt";
 import { containerdConfig, containerdProxyFiles, mirrorFiles } from "../../render/containerd";
 import { fileBundle, type Files } from "../../render/files";
 import { scriptText } from "../../render/step";
-import { variant } from "../support/configs";
+import { variant, vary } from "../support/configs";
 
 const own = { subnet: "192.0.2.0/24", podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/12" };
 const none = proxy.parse({});
@@ -169,5 +169,29 @@ describe("images", () => {
       ingress: { values: { image: { registry: "quay.io", repository: "me/traefik", tag: "v9" } } },
     });
     expect(componentImages(bare).slice(2)).toEqual(["quay.io/me/traefik:v9"]);
+  });
+
+  test.each([
+    ["shares by NFS", { type: "nfs", server: "192.0.2.50", share: "/volume1" }, {}, 2],
+    [
+      "disks in vSphere",
+      { type: "vsphere", datastore: "san" },
+      { storage: { vcenter: { user: "k8s@vsphere.local" } }, storageVcenterPassword: "correct-horse" },
+      2,
+    ],
+    [
+      "shares by SMB, which has none",
+      { type: "smb", server: "192.0.2.50", share: "media", user: "k8s" },
+      { smbPasswords: { it: "correct-horse" } },
+      0,
+    ],
+    ["folders, which have none", { type: "local-path" }, {}, 0],
+  ])("of snapshots are those of whoever takes them: %s", (_, it, others, count) => {
+    const config = variant(vary(others, { storage: { classes: { it: { ...it, default: true } } } }));
+    const images = componentImages(config).filter((image) => image.includes("snapshot"));
+    expect(images).toHaveLength(count);
+    for (const image of images) {
+      expect(image).toMatch(/^registry\.k8s\.io\/sig-storage\/(snapshot-controller|csi-snapshotter):v\d+\.\d+\.\d+$/);
+    }
   });
 });

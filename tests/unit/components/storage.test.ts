@@ -60,6 +60,11 @@ describe("two classes of folders", () => {
     }
     expect(recorded().release("consul").inputs.values).toMatchObject({ server: { storageClass: "fast" } });
   });
+
+  test("bring nothing for snapshots, which their provisioner does not take", () => {
+    expect(recorded().ofType("VolumeSnapshots")).toEqual([]);
+    expect(recorded().ofType("VolumeSnapshotClass")).toEqual([]);
+  });
 });
 
 describe("classes of every type", () => {
@@ -77,7 +82,7 @@ describe("classes of every type", () => {
     });
     expect(recorded().release("storage-nfs-driver").inputs).toMatchObject({
       chart: "./charts/csi-driver-nfs",
-      values: { controller: { enableSnapshotter: false, replicas: 2 } },
+      values: { controller: { enableSnapshotter: true, replicas: 2 }, externalSnapshotter: { enabled: false } },
     });
   });
 
@@ -179,12 +184,128 @@ describe("classes of every type", () => {
     expect(before("Release", "cloud-provider").filter((name) => name.startsWith("worker"))).toEqual([]);
   });
 
+  test("have a class of snapshots each where the driver takes any, which keeps what they keep", () => {
+    const snapshotClass = (name: string) => recorded().get("VolumeSnapshotClass", `storage-${name}-snapshots`).inputs;
+    expect(names(recorded().ofType("VolumeSnapshotClass")).sort()).toEqual(
+      ["disks", "gold", "nas", "own"].map((name) => `storage-${name}-snapshots`),
+    );
+    expect(snapshotClass("nas")).toEqual({
+      apiVersion: "snapshot.storage.k8s.io/v1",
+      kind: "VolumeSnapshotClass",
+      metadata: { name: "nas", labels: { "app.kubernetes.io/part-of": "esxi-k8s" } },
+      driver: "nfs.csi.k8s.io",
+      deletionPolicy: "Delete",
+    });
+    expect(snapshotClass("disks")).toMatchObject({
+      metadata: { name: "disks", annotations: { "snapshot.storage.kubernetes.io/is-default-class": "true" } },
+      driver: "csi.vsphere.vmware.com",
+    });
+  });
+
+  test("have what snapshots need once, before the drivers that take them", () => {
+    expect(names(recorded().ofType("VolumeSnapshots"))).toEqual(["storage-snapshots"]);
+    const definitions = recorded().release("storage-snapshots-definitions");
+    expect(definitions.inputs).toMatchObject({ chart: "./charts/snapshot-crds", namespace: "snapshot-crds" });
+    for (const driver of ["nfs", "vsphere"]) {
+      expect(before("Release", `storage-${driver}-driver`)).toContain(definitions.name);
+      // A controller that does not come up keeps nobody's volumes away.
+      expect(before("Release", `storage-${driver}-driver`)).not.toContain("storage-snapshots-controller");
+    }
+    expect(before("Release", "storage-smb-driver")).not.toContain(definitions.name);
+    expect(before("Deployment", "storage-snapshots-controller")).toEqual(
+      expect.arrayContaining([
+        definitions.name,
+        "storage-snapshots-cluster-binding",
+        "storage-snapshots-binding",
+        "cloud-provider",
+      ]),
+    );
+    expect(before("VolumeSnapshotClass", "storage-nas-snapshots")).toEqual(
+      expect.arrayContaining(["storage-snapshots-controller", "storage-nfs-driver"]),
+    );
+  });
+
+  test("have a controller of snapshots of which one pod works, with no more rights than it needs", () => {
+    const { metadata, spec } = recorded().get("Deployment", "storage-snapshots-controller").inputs as {
+      metadata: { namespace: string };
+      spec: { replicas: number; template: { spec: Record<string, unknown> } };
+    };
+    expect(spec.replicas).toBe(2);
+    const { containers, securityContext } = spec.template.spec as {
+      containers: { image: string; args: string[]; securityContext: unknown }[];
+      securityContext: unknown;
+    };
+    expect(containers).toHaveLength(1);
+    expect(containers[0]?.image).toMatch(/^registry\.k8s\.io\/sig-storage\/snapshot-controller:v\d+\.\d+\.\d+$/);
+    expect(containers[0]?.args).toContain("--leader-election");
+    expect(containers[0]?.securityContext).toMatchObject({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    });
+    expect(securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
+    // Its pods are held to that, and its leases are where it looks for them.
+    expect(recorded().get("Namespace", "storage-snapshots-namespace").inputs.metadata).toMatchObject({
+      name: metadata.namespace,
+      labels: { "pod-security.kubernetes.io/enforce": "restricted" },
+    });
+    expect(recorded().get("Role", "storage-snapshots-role").inputs).toMatchObject({
+      metadata: { namespace: metadata.namespace },
+      rules: [{ resources: ["leases"] }],
+    });
+    const { rules } = recorded().get("ClusterRole", "storage-snapshots-cluster-role").inputs as {
+      rules: { apiGroups: string[]; resources: string[]; verbs: string[] }[];
+    };
+    expect(JSON.stringify(rules)).not.toContain("*");
+    const deleting = rules.filter(({ verbs }) => verbs.includes("delete")).map(({ resources }) => resources);
+    expect(deleting).toEqual([["volumesnapshotcontents"]]);
+    expect(rules.flatMap(({ resources }) => resources)).not.toContain("secrets");
+  });
+
+  test("let whoever may make claims take snapshots, and whoever may see them see these", () => {
+    const role = (name: string) =>
+      recorded().get("ClusterRole", `storage-snapshots-${name}`).inputs as {
+        metadata: { labels: Record<string, string> };
+        rules: { resources: string[]; verbs: string[] }[];
+      };
+    const to = (...names: string[]) =>
+      Object.fromEntries(names.map((name) => [`rbac.authorization.k8s.io/aggregate-to-${name}`, "true"]));
+    expect(role("editors").metadata.labels).toEqual(to("admin", "edit"));
+    expect(role("editors").rules[0]?.verbs).toContain("create");
+    expect(role("viewers").metadata.labels).toEqual(to("view"));
+    expect(role("viewers").rules).toMatchObject([{ resources: ["volumesnapshots"], verbs: ["get", "list", "watch"] }]);
+  });
+
+  test("go after somebody has looked for volumes and snapshots of them", () => {
+    expect(before("command:remote:Command", "storage-nas-volumes")).toEqual(
+      expect.arrayContaining(["storage-nas-class", "storage-nas-snapshots"]),
+    );
+  });
+
   test("give no password away but as a secret", () => {
     for (const resource of recorded().resources) {
       const open = Object.entries(resource.inputs).filter(([key]) => !resource.secrets.includes(key));
       expect(JSON.stringify(open), resource.name).not.toContain("correct-horse");
     }
   });
+});
+
+test("what a class keeps, its snapshots keep", async () => {
+  const nas = { type: "nfs", server: "nas.example.org", share: "/volume1", reclaimPolicy: "Retain", default: true };
+  const recording = await runProgram(vary(validConfig(), { storage: { classes: { nas } } }));
+  expect(recording.get("VolumeSnapshotClass", "storage-nas-snapshots").inputs).toMatchObject({
+    metadata: { annotations: { "snapshot.storage.kubernetes.io/is-default-class": "true" } },
+    deletionPolicy: "Retain",
+  });
+});
+
+test("a driver without snapshots brings nothing for them", async () => {
+  const media = { type: "smb", server: "nas.example.org", share: "media", user: "k8s", default: true };
+  const change = { storage: { classes: { media } }, smbPasswords: { media: "correct-horse" } };
+  const recording = await runProgram(vary(validConfig(), change));
+  expect(recording.ofType("StorageClass")).toHaveLength(1);
+  expect(recording.ofType("VolumeSnapshots")).toEqual([]);
+  expect(recording.ofType("VolumeSnapshotClass")).toEqual([]);
 });
 
 test("nodes are nodes like any others where no class is of vSphere", async () => {
