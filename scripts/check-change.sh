@@ -51,8 +51,8 @@ done
 # Classes of this program that are not to be there any more.
 for class in $(kubectl get storageclasses --selector app.kubernetes.io/part-of=esxi-k8s --output 'jsonpath={.items[*].metadata.name}'); do
   [[ " $CLASSES " != *" $class "* ]] || continue
-  volumes=$(volumes_of "$class")
-  [ -z "$volumes" ] || problems+=("$(keeps "$class" "$volumes")")
+  why=$(why_kept "$class")
+  [ -z "$why" ] || problems+=("$why")
 done
 
 # Kubernetes goes to the next minor release at most, never back, and from a control plane that is well as a whole.

@@ -278,7 +278,46 @@ describe("a StorageClass", () => {
 
   test("goes when nothing is of it", async () => {
     kubectl({ "*'disks'*": "true" });
-    await expect(keep()).resolves.toMatchObject({ status: 0, stdout: "no volume is of disks\n" });
+    await expect(keep()).resolves.toMatchObject({ status: 0, stdout: "no volume and no snapshot is of disks\n" });
+  });
+
+  describe("in a cluster with snapshots", () => {
+    const snapshots = "get\\ volumesnapshots.snapshot.storage.k8s.io*'disks'*";
+    const contents = "get\\ volumesnapshotcontents.snapshot.storage.k8s.io*'disks'*";
+    const known = { "get\\ customresourcedefinitions*": "echo customresourcedefinition/volumesnapshotcontents" };
+
+    test("goes when none is of it", async () => {
+      kubectl({ ...known, "get\\ volumesnapshot*'disks'*": "true", "get\\ volumesnapshot*": "echo shop/other" });
+      await expect(keep()).resolves.toMatchObject({ status: 0 });
+    });
+
+    test("stays while there are snapshots of it, and what was kept of some", async () => {
+      kubectl({
+        ...known,
+        [snapshots]: "printf 'shop/before\\nshop/daily\\n'",
+        [contents]: "printf 'shop/daily snapcontent-1\\nshop/gone snapcontent-2\\nshop/before snapcontent-3\\n'",
+      });
+      const { status, stderr } = await keep();
+      expect(status).toBe(1);
+      expect(said(stderr)).toBe(
+        "the StorageClass disks is to go, and has snapshots: shop/before, shop/daily, snapcontent-2: delete them once their data is elsewhere, or keep the class in storage.classes",
+      );
+    });
+
+    test("stays for what is kept alone", async () => {
+      kubectl({ ...known, [contents]: "printf 'shop/gone snapcontent-2\\n'" });
+      const { status, stderr } = await keep();
+      expect(status).toBe(1);
+      expect(said(stderr)).toContain("has snapshots: snapcontent-2:");
+    });
+
+    test.each([["get\\ customresourcedefinitions*"], [snapshots], [contents]])(
+      "stays while nobody can tell: %s",
+      async (question) => {
+        kubectl({ ...known, [question]: "exit 1" });
+        expect((await keep()).status).toBe(1);
+      },
+    );
   });
 
   test("stays while a claim waits for a volume, and while nobody can tell", async () => {
@@ -345,6 +384,20 @@ describe("a change of the machines", () => {
     expect(status).toBe(1);
     expect(said(stderr)).toBe(
       "the StorageClass disks is to go, and has volumes: pvc-old, shop/cache, shop/db: delete them once their data is elsewhere, or keep the class in storage.classes",
+    );
+    expect((await judge(masters, "", { classes: "disks local-path" })).status).toBe(0);
+  });
+
+  test("is refused for a StorageClass that is to go and has snapshots", async () => {
+    cluster({
+      "get\\ storageclasses*": "printf 'disks local-path'",
+      "get\\ customresourcedefinitions*": "echo customresourcedefinition/volumesnapshotcontents",
+      "get\\ volumesnapshots.*'disks'*": "echo shop/before",
+    });
+    const { status, stderr } = await judge(masters, "", { classes: "local-path" });
+    expect(status).toBe(1);
+    expect(said(stderr)).toBe(
+      "the StorageClass disks is to go, and has snapshots: shop/before: delete them once their data is elsewhere, or keep the class in storage.classes",
     );
     expect((await judge(masters, "", { classes: "disks local-path" })).status).toBe(0);
   });
