@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { stringify } from "yaml";
 import { renderText, type Chart, type Values } from "../charts/render";
 import { readYaml, validConfig, vary, type RawConfig } from "../support/configs";
-import { runProgram } from "../support/recorder";
+import { runProgram, type Declared } from "../support/recorder";
 import { attempt, inLab, kubectl, temporaryFile } from "./support/lab";
 
 const releases: Record<string, string> = {
@@ -12,6 +12,16 @@ const releases: Record<string, string> = {
   "vsphere-cpi": "cloud-provider",
   "vsphere-csi": "storage-vsphere-driver",
 };
+
+/** What the program declares, as kubectl takes it. */
+function manifests(declared: Declared[]): string {
+  return declared
+    .map(({ type, inputs }) => {
+      const [, apiVersion = "", kind] = type.split(":");
+      return stringify({ apiVersion: apiVersion.replace(/^core\//, ""), kind, ...inputs });
+    })
+    .join("---\n");
+}
 
 /** Drivers of which the lab has no image: the API server says whether it would take what the program declares for them. */
 export function describeDrivers(): void {
@@ -56,8 +66,8 @@ export function describeDrivers(): void {
     const example = join(__dirname, "..", "fixtures", "valid", "storage-of-every-type.yaml");
     const { change } = readYaml(example) as { change: RawConfig };
     const recording = await runProgram(vary(validConfig(), vary(change, { storage: { drivers: null } })));
-    const dryRun = async (text: string) =>
-      kubectl("apply", "--server-side", "--dry-run=server", "--filename", await temporaryFile(text));
+    const dryRun = async (text: string, ...options: string[]) =>
+      kubectl("apply", "--server-side", "--dry-run=server", ...options, "--filename", await temporaryFile(text));
 
     for (const [chart, release] of Object.entries(releases)) {
       const namespace = {
@@ -73,10 +83,26 @@ export function describeDrivers(): void {
       await kubectl("delete", "namespace", chart, "--wait=false");
     }
 
-    const classes = recording
-      .ofType("StorageClass")
-      .map(({ inputs }) => ({ apiVersion: "storage.k8s.io/v1", kind: "StorageClass", ...inputs }));
-    const taken = await dryRun(classes.map((each) => stringify(each)).join("---\n"));
-    expect(taken.split("\n")).toHaveLength(6);
+    // Classes of snapshots are known to an API server that has the definitions, which it takes for good here.
+    const definitions = await temporaryFile(renderText("snapshot-crds", {}));
+    expect((await kubectl("apply", "--server-side", "--filename", definitions)).split("\n")).toHaveLength(3);
+    await kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", definitions);
+    for (const [kind, count] of [
+      ["StorageClass", 6],
+      ["VolumeSnapshotClass", 4],
+    ] as const) {
+      expect((await dryRun(manifests(recording.ofType(kind)))).split("\n")).toHaveLength(count);
+    }
+
+    const { urn } = recording.get("VolumeSnapshots", "storage-snapshots");
+    const namespace = recording.get("Namespace", "storage-snapshots-namespace");
+    const controller = recording.resources.filter(
+      ({ type, parent }) => parent === urn && /:(Deployment|ServiceAccount|(Cluster)?Role(Binding)?)$/.test(type),
+    );
+    await kubectl("apply", "--filename", await temporaryFile(manifests([namespace])));
+    // The API server warns of pods that ask for more than their namespace gives.
+    expect((await dryRun(manifests(controller), "--warnings-as-errors")).split("\n")).toHaveLength(8);
+    await kubectl("delete", "namespace", "snapshot-controller", "--wait=false");
+    await kubectl("delete", "--filename", definitions);
   });
 }

@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
+import { stringify } from "yaml";
+import { snapshotGroup } from "../../components/storage/volume-snapshots";
 import { fittingCharts } from "../../config/versions";
 import { describeFrontend } from "./frontend";
 import { Depot, depot, earlier, later, type Sources } from "./support/depot";
-import { inLab, onMachine, run } from "./support/lab";
+import { inLab, onMachine, run, temporaryFile } from "./support/lab";
 import { exported, nfsServer, stopNfsServer } from "./support/nfs";
 import { SmallStack } from "./support/stack";
 
@@ -177,7 +179,12 @@ export function describeInstalling(): void {
   });
 
   describe("a class of a share", () => {
-    const targets = ["**::plain-worker-1-prepare", "**::storage-nfs", "**::storage-nas-share"];
+    const targets = [
+      "**::plain-worker-1-prepare",
+      "**::storage-nfs",
+      "**::storage-nas-share",
+      "**::storage-snapshots**",
+    ];
     // Targets are found by the order in the state, which is another one where everything was new.
     beforeAll(async () => {
       const { code, stdout, stderr } = await up({});
@@ -226,6 +233,34 @@ export function describeInstalling(): void {
       expect(code, stdout).toBe(0);
       const said = `${nfsServer.address}:${exported} answers; it was not mounted, because the kernel of plain-worker-1 has no nfs4`;
       expect(await onWorker("cat", "/var/log/esxi-k8s/try-share.log")).toContain(said);
+    });
+
+    it("has a controller that binds a snapshot of a volume to what a driver has of it", async () => {
+      const names = { snapshot: "of-another-cluster", content: "of-another-cluster-content" };
+      const apiVersion = `${snapshotGroup}/v1`;
+      const objects = [
+        {
+          ...{ apiVersion, kind: "VolumeSnapshotContent", metadata: { name: names.content } },
+          spec: {
+            ...{ driver: "nfs.csi.k8s.io", deletionPolicy: "Retain" },
+            source: { snapshotHandle: "an-archive" },
+            volumeSnapshotRef: { name: names.snapshot, namespace: "default" },
+          },
+        },
+        {
+          ...{ apiVersion, kind: "VolumeSnapshot", metadata: { name: names.snapshot } },
+          spec: { source: { volumeSnapshotContentName: names.content } },
+        },
+      ];
+      await kubectl("apply", "--filename", await temporaryFile(objects.map((each) => stringify(each)).join("---\n")));
+      const bound = `jsonpath={.status.boundVolumeSnapshotContentName}=${names.content}`;
+      await kubectl("wait", `--for=${bound}`, "--timeout=60s", "volumesnapshot", names.snapshot);
+      await kubectl("delete", "volumesnapshot", names.snapshot, "--timeout=60s");
+      await kubectl("delete", "volumesnapshotcontent", names.content, "--wait=false");
+      // What a driver would say when it is done.
+      const done = JSON.stringify({ metadata: { finalizers: null } });
+      await kubectl("patch", "volumesnapshotcontent", names.content, "--type=merge", `--patch=${done}`);
+      await kubectl("wait", "--for=delete", "--timeout=60s", "volumesnapshotcontent", names.content);
     });
 
     it("goes without a trace in the stack", async () => {
