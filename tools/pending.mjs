@@ -1,7 +1,7 @@
 // What a `pulumi up` left undone, and what to do about it, from the engine's event log: pending.mjs EVENT-LOG STACK
-import { readFileSync } from "node:fs";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
+import { readEvents } from "./events.mjs";
 
 /** A command could not connect: `10.20.0.31:22: gave up after 5 attempts: …`, or `after 5 failed attempts: dial tcp 10.20.0.31:22: …`. */
 const unanswered = /\bafter \d+ (?:failed )?attempts\b/;
@@ -14,10 +14,7 @@ const nameOf = (urn) => urn.slice(urn.lastIndexOf("::") + 2);
  * @returns {string[]} lines for people; none when nothing failed
  */
 export function readPending(file, stack) {
-  const events = readFileSync(file, "utf8")
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
+  const events = readEvents(file);
   const machines = new Map();
   const said = new Map();
   const failed = new Set();

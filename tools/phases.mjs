@@ -1,7 +1,7 @@
 // Where the time of a `pulumi up` went, from the engine's event log (seconds): phases.mjs EVENT-LOG
-import { readFileSync } from "node:fs";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
+import { readEvents } from "./events.mjs";
 
 /** Phases in the order of the work. The end of a resource's URN decides, the first match wins. */
 const phases = [
@@ -26,10 +26,7 @@ const phases = [
  * @returns {{total: number, spans: {phase: string, from: number, to: number, resources: number}[]}} in seconds since the start
  */
 export function readPhases(file) {
-  const events = readFileSync(file, "utf8")
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
+  const events = readEvents(file);
   const times = events.map(({ timestamp }) => timestamp);
   const started = Math.min(...times);
 

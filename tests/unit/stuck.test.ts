@@ -1,10 +1,10 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 const tools = join(__dirname, "..", "..", "tools");
 const event = (kind: string, op: string, name: string) =>
@@ -45,6 +45,19 @@ sys.exit(1)
     const [stderr] = await Promise.all([text(child.stderr), text(child.stdout), once(child, "close")]);
     return { code: child.exitCode, stderr };
   }
+
+  test("is watched no longer than it is there", async () => {
+    writeFileSync(join(folder, "pulumi"), "#!/bin/sh\nexec sleep 4\n", { mode: 0o755 });
+    const child = spawn(join(tools, "pulumi-up"), ["sim"], {
+      env: { ...process.env, PATH: `${folder}:${process.env.PATH ?? ""}` },
+      stdio: "ignore",
+    });
+    const watching = () =>
+      spawnSync("pgrep", ["-f", `end-stuck.mjs \\S+ ${String(child.pid)}$`], { encoding: "utf8" }).stdout.trim();
+    await vi.waitUntil(() => watching() !== "", { timeout: 4000 });
+    child.kill("SIGKILL");
+    await vi.waitUntil(() => watching() === "", { timeout: 10_000, interval: 200 });
+  });
 
   test("is ended, and says what is not done", async () => {
     const { code, stderr } = await run(
