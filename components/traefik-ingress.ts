@@ -12,7 +12,7 @@ import type { Authority } from "./authority";
 import type { ConsulKv } from "./consul-kv";
 import type { ClusterApi } from "./in-cluster/cluster-api";
 import type { Machine } from "./machine/machine";
-import { release } from "./in-cluster/release";
+import { definitions, release } from "./in-cluster/release";
 import { restrictedNamespace } from "./in-cluster/restricted";
 
 export interface TraefikIngressArgs {
@@ -70,18 +70,7 @@ export class TraefikIngress extends pulumi.ComponentResource {
     const { api, config, consul } = args;
     const hosts = ownHosts({ ingress: config });
     const inCluster = api.inCluster(this, args.dependsOn);
-    // In a release of their own, which upgrades them: of those that a chart brings beside its templates, Helm does not. They need no node.
-    const definitions = release(
-      `${name}-definitions`,
-      {
-        chart: definitionsChart,
-        namespace: restrictedNamespace(`${name}-definitions-namespace`, definitionsChart, api.inCluster(this)),
-        api,
-        config: { values: {} },
-        values: {},
-      },
-      { parent: this, dependsOn: [] },
-    );
+    const ofObjects = definitions(`${name}-definitions`, definitionsChart, api, this);
     const space = restrictedNamespace(`${name}-namespace`, namespace, inCluster);
     const secret = (suffix: string, type: string, stringData: Record<string, pulumi.Input<string>>) =>
       new k8s.core.v1.Secret(
@@ -118,7 +107,7 @@ export class TraefikIngress extends pulumi.ComponentResource {
         metadata: { name: "dashboard-login", namespace: space.metadata.name },
         spec: { basicAuth: { secret: "dashboard-users", removeHeader: true } },
       },
-      { ...inCluster, dependsOn: [definitions, ...secrets] },
+      { ...inCluster, dependsOn: [ofObjects, ...secrets] },
     );
     const retry = new k8s.apiextensions.CustomResource(
       `${name}-retry`,
@@ -128,19 +117,19 @@ export class TraefikIngress extends pulumi.ComponentResource {
         metadata: { name: retryMiddleware, namespace: space.metadata.name },
         spec: { retry: { attempts: 4 } },
       },
-      { ...inCluster, dependsOn: [...args.dependsOn, definitions] },
+      { ...inCluster, dependsOn: [...args.dependsOn, ofObjects] },
     );
     const traefik = release(
       name,
       { chart: "traefik", namespace: space, api, config, values: chartValues(args) },
-      { parent: this, dependsOn: [definitions, ...secrets, login, retry, ...(consul?.ready ?? [])] },
+      { parent: this, dependsOn: [ofObjects, ...secrets, login, retry, ...(consul?.ready ?? [])] },
     );
     this.ready = [traefik];
 
     if (consul) {
       this.consulUrl = `https://${hosts.consul}/ui/`;
       this.ready.push(
-        this.expose(name, hosts.consul, consul, { ...inCluster, dependsOn: [definitions, ...consul.ready] }),
+        this.expose(name, hosts.consul, consul, { ...inCluster, dependsOn: [ofObjects, ...consul.ready] }),
       );
     }
     this.registerOutputs({ dashboardUrl: this.dashboardUrl, consulUrl: this.consulUrl });

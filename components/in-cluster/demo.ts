@@ -5,6 +5,7 @@ import { demo, ownHosts } from "../../routes/declared";
 import { busyboxImage } from "../../config/images";
 import { scriptText } from "../../render/step";
 import type { ClusterApi } from "./cluster-api";
+import { acrossNodes } from "./spread";
 import { podField } from "./pod-field";
 import { restrictedContainer, restrictedNamespace, restrictedPod } from "./restricted";
 
@@ -111,14 +112,7 @@ function podSpec(page: k8s.core.v1.ConfigMap): k8s.types.input.core.v1.PodSpec {
   return {
     automountServiceAccountToken: false,
     securityContext: restrictedPod,
-    topologySpreadConstraints: [
-      {
-        maxSkew: 1,
-        topologyKey: "kubernetes.io/hostname",
-        whenUnsatisfiable: "ScheduleAnyway",
-        labelSelector: { matchLabels: labels },
-      },
-    ],
+    topologySpreadConstraints: [acrossNodes(labels)],
     containers: [
       {
         name: "demo",

@@ -8,6 +8,7 @@ import { failAbandonedReleases, knownMark } from "./helm-history";
 import { mergeValues } from "../../render/merge";
 import { apiClient } from "./api-client";
 import type { ClusterApi } from "./cluster-api";
+import { restrictedNamespace } from "./restricted";
 
 export interface ReleaseArgs {
   /** Name of the release, of its namespace, and of its folder in charts/. */
@@ -60,6 +61,21 @@ export function release(
     { ...inCluster, dependsOn: [made] },
   );
   return made;
+}
+
+/**
+ * Definitions of objects, in a release of their own, which upgrades them: of those that a chart brings beside its templates, Helm does not.
+ * They need no node, and what they define outlives what made it.
+ * @param chart one of charts/ that has nothing else
+ */
+export function definitions(
+  name: string,
+  chart: string,
+  api: ClusterApi,
+  parent: pulumi.Resource,
+): k8s.helm.v3.Release {
+  const namespace = restrictedNamespace(`${name}-namespace`, chart, api.inCluster(parent));
+  return release(name, { chart, namespace, api, config: { values: {} }, values: {} }, { parent, dependsOn: [] });
 }
 
 /** A hash of all files below a folder, with their names. */

@@ -2,7 +2,8 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotControllerImage } from "../../config/images";
 import type { ClusterApi } from "../in-cluster/cluster-api";
-import { release } from "../in-cluster/release";
+import { definitions } from "../in-cluster/release";
+import { acrossNodes } from "../in-cluster/spread";
 import { restrictedContainer, restrictedNamespace, restrictedPod } from "../in-cluster/restricted";
 
 export interface VolumeSnapshotsArgs {
@@ -31,18 +32,7 @@ export class VolumeSnapshots extends pulumi.ComponentResource {
   constructor(name: string, args: VolumeSnapshotsArgs, opts: pulumi.ComponentResourceOptions) {
     super("esxi-k8s:index:VolumeSnapshots", name, {}, opts);
     const { api, dependsOn } = args;
-    // A release of its own, as Traefik's: it is upgraded, and what it defines outlives it. It needs no node.
-    this.definitions = release(
-      `${name}-definitions`,
-      {
-        chart: definitionsChart,
-        namespace: restrictedNamespace(`${name}-definitions-namespace`, definitionsChart, api.inCluster(this)),
-        api,
-        config: { values: {} },
-        values: {},
-      },
-      { parent: this, dependsOn: [] },
-    );
+    this.definitions = definitions(`${name}-definitions`, definitionsChart, api, this);
     const inCluster = api.inCluster(this, dependsOn);
     const namespace = restrictedNamespace(`${name}-namespace`, controllerName, inCluster);
     const metadata = { name: controllerName, namespace: namespace.metadata.name };
@@ -160,14 +150,7 @@ function podSpec(account: k8s.core.v1.ServiceAccount): k8s.types.input.core.v1.P
     serviceAccountName: account.metadata.name,
     priorityClassName: "system-cluster-critical",
     securityContext: restrictedPod,
-    topologySpreadConstraints: [
-      {
-        maxSkew: 1,
-        topologyKey: "kubernetes.io/hostname",
-        whenUnsatisfiable: "ScheduleAnyway",
-        labelSelector: { matchLabels: labels },
-      },
-    ],
+    topologySpreadConstraints: [acrossNodes(labels)],
     containers: [
       {
         name: controllerName,
