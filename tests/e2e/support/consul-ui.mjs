@@ -23,13 +23,15 @@ page.setDefaultTimeout(15_000);
 const screenshot = (of) => page.screenshot({ path: `artifacts/consul-${of}.png` });
 
 /**
- * Does something again when it fails, as a person would: the interface sometimes trips over the order in which its parts arrive
- * ("There is no route named dc.peers"), takes no notice of what is entered before it has finished a form ("Please enter your
- * secret", below one that is there), and Chromium drops what it loads when a machine of the lab, on the same bridge, goes or comes.
+ * Does something from a page that is loaded anew, and again when it fails, as a person would: the interface sometimes trips over the
+ * order in which its parts arrive ("There is no route named dc.peers"), takes no notice of what is entered before it has finished a
+ * form ("Please enter your secret", below one that is there), keeps for good what it once was told that a token may do (without
+ * "Create"), and Chromium drops what it loads when a machine of the lab, on the same bridge, goes or comes.
  */
-async function patiently(attempt) {
+async function patiently(path, attempt) {
   for (let left = 3; ; left--) {
     try {
+      await page.goto(url + path);
       return await attempt();
     } catch (error) {
       if (left === 0) throw error;
@@ -38,8 +40,7 @@ async function patiently(attempt) {
 }
 
 try {
-  await patiently(async () => {
-    await page.goto(url);
+  await patiently("", async () => {
     // Where the interface keeps the token of who has logged in; its own words on that last for seconds.
     if ((await page.evaluate('localStorage["consul:token"] ?? ""')).includes("SecretID")) return;
     await page.getByRole("button", { name: "Log in" }).first().click();
@@ -55,6 +56,7 @@ try {
   console.log(changed);
 } catch (error) {
   await screenshot("failed");
+  console.error(`${page.url()} showed: ${await page.locator("body").innerText()}`);
   throw error;
 } finally {
   await browser.close();
@@ -79,7 +81,7 @@ async function create() {
   };
   let changed = 0;
   for (const [key, value] of Object.entries(keys)) {
-    await patiently(async () => {
+    await patiently("dc1/services", async () => {
       await page.getByRole("link", { name: "Key/Value" }).click();
       await page.getByRole("link", { name: "Create" }).click();
       await page.getByPlaceholder("Key or folder").fill(key);
@@ -89,12 +91,8 @@ async function create() {
       await screenshot("create-key");
       changed = await change("PUT", () => page.getByRole("button", { name: "Save" }).click());
     });
-    await page.getByRole("link", { name: "Create" }).waitFor();
   }
-  await patiently(async () => {
-    await page.goto(`${url}dc1/kv/traefik/http/routers/${name}/`);
-    await page.getByRole("link", { name: "rule" }).waitFor();
-  });
+  await patiently(`dc1/kv/traefik/http/routers/${name}/`, () => page.getByRole("link", { name: "rule" }).waitFor());
   return changed;
 }
 
@@ -102,8 +100,7 @@ async function remove() {
   const changed = [];
   for (const section of ["routers", "services"]) {
     const row = page.locator("tr", { hasText: name });
-    await patiently(async () => {
-      await page.goto(`${url}dc1/kv/traefik/http/${section}/`);
+    await patiently(`dc1/kv/traefik/http/${section}/`, async () => {
       await page.locator("tbody tr").first().waitFor();
       // Done by an attempt that did not see it.
       if ((await row.count()) === 0) return;
