@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { allServersVote, domain, hosts, remove, route, status, unroute } from "./support/client";
 import { allUp, eventually, frontend, kubectl, power, rejoined, serverStates, workers } from "./support/lab";
 
-interface Load {
+export interface Load {
   sent: number;
   seconds: number;
   failures: { at: number; reason: string }[];

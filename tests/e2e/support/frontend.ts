@@ -71,17 +71,46 @@ export const faults = {
   },
 } satisfies Record<string, Fault>;
 
-/** What a client on the lab's network saw, in seconds. */
-export interface Seen {
-  /** Longest time without an answer of the API and of the ingress controller. */
+/** Longest times, in seconds, without an answer of the API and of the ingress controller. */
+export interface Silent {
   api: number;
   ingress: number;
+}
+
+/** What a client on the lab's network saw, in seconds. */
+export interface Seen extends Silent {
   /** Connections that were refused or broken off. */
   refused: number;
   /** Longest time in which two machines answered for the address. */
   two: number;
   /** How many moments were looked at. */
   samples: number;
+}
+
+/** Asks the API and the ingress controller for something, by an address and from the lab's network, while something is done. */
+export async function askAllTheWhile(
+  address: string,
+  work: () => Promise<void>,
+): Promise<Silent & Pick<Seen, "refused">> {
+  const urls = [`api=https://${address}:6443/readyz`, `ingress=http://${address}/`];
+  const client = spawn("sim/enter", ["node", "tests/e2e/support/watch.mjs", ...urls], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const printed = text(client.stdout);
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await work();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+  } finally {
+    client.stdin.end();
+  }
+  const { api, ingress } = JSON.parse(await printed) as Record<
+    "api" | "ingress",
+    { answered: number; refused: number; gap: number }
+  >;
+  expect(api.answered).toBeGreaterThan(5);
+  expect(ingress.answered).toBeGreaterThan(5);
+  return { api: api.gap, ingress: ingress.gap, refused: api.refused + ingress.refused };
 }
 
 /** The HAProxy machines of a stack, and their virtual address, as a client sees them. */
@@ -114,33 +143,21 @@ export class SharedAddress {
       [...docker, await container(this.observer), "bash", "-c", script, "bash", program, this.address],
       { stdio: ["pipe", "pipe", "inherit"] },
     );
-    const urls = [`api=https://${this.address}:6443/readyz`, `ingress=http://${this.address}/`];
-    const client = spawn("sim/enter", ["node", "tests/e2e/support/watch.mjs", ...urls], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    const printed = Promise.all([text(arp.stdout), text(client.stdout)]);
+    const answers = text(arp.stdout);
+    let silent: Awaited<ReturnType<typeof askAllTheWhile>>;
     try {
-      await new Promise((resolve) => setTimeout(resolve, 1500));
-      await work();
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      silent = await askAllTheWhile(this.address, work);
     } finally {
       arp.stdin.end();
-      client.stdin.end();
     }
-    const [holders, answers] = (await printed).map((json) => JSON.parse(json) as unknown) as [
-      [number, string[]][],
-      Record<"api" | "ingress", { answered: number; refused: number; gap: number }>,
-    ];
+    const holders = JSON.parse(await answers) as [number, string[]][];
     let two = 0;
     let since: number | undefined;
     for (const [at, macs] of holders) {
       since = macs.length > 1 ? (since ?? at) : undefined;
       two = Math.max(two, since === undefined ? 0 : at + 0.1 - since);
     }
-    expect(answers.api.answered).toBeGreaterThan(5);
-    expect(answers.ingress.answered).toBeGreaterThan(5);
-    const refused = answers.api.refused + answers.ingress.refused;
-    return { api: answers.api.gap, ingress: answers.ingress.gap, refused, two, samples: holders.length };
+    return { ...silent, two, samples: holders.length };
   }
 
   /**
