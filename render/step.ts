@@ -1,4 +1,3 @@
-import { gzipSync, strToU8 } from "fflate";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -76,35 +75,21 @@ export function stepInput(texts: Record<string, string>, rest: string): string {
   return [...encoded, "\n", rest].join("");
 }
 
-/** A command that reads what it is to do on standard input. */
-export interface Program {
-  command: string;
-  stdin: string;
-}
-
-/** The program that waits for a machine's first boot. */
-export function firstBoot(timeoutSeconds: number): Program {
+/** The command that waits for a machine's first boot, and what it reads on standard input. */
+export function firstBoot(timeoutSeconds: number): { command: string; stdin: string } {
   return { command: `${asRoot(timeoutSeconds)} bash -s`, stdin: stepFile("await-boot").text };
 }
 
-/**
- * The program that makes a booted machine take in its steps. It is compressed: the state holds it once a machine, and Pulumi's processes
- * more often.
- */
-export function delivery(scripts: readonly string[], timeoutSeconds: number): Program {
+/** Where a machine gets its steps, as one file, in the home of its administrator. */
+export const deliveryPath = ".esxi-k8s-steps";
+
+/** The command by which a booted machine takes in steps, all of which are in its file at `deliveryPath`. */
+export function takeIn(scripts: readonly string[], timeoutSeconds: number): string {
   const names = scripts.map((script) => stepFile(script).name).join(" ");
-  // Names hold hashes, so equal ones are the same text: it is made once a role, not once a machine.
-  const stdin = deliveries.get(names) ?? packed(deliveryText(scripts));
-  deliveries.set(names, stdin);
-  return {
-    command: `${asRoot(timeoutSeconds)} bash -o pipefail -c 'base64 --decode | gunzip | bash' -- ${names}`,
-    stdin,
-  };
+  return `${asRoot(timeoutSeconds)} bash -c 'source ./${deliveryPath}; complete "$@"' -- ${names}`;
 }
 
-const deliveries = new Map<string, string>();
-
-/** What a machine runs to take in its steps. */
+/** What a machine takes in steps from. */
 export function deliveryText(scripts: readonly string[]): string {
   const steps = scripts.map(stepFile);
   const end = "END_OF_STEP";
@@ -113,15 +98,9 @@ export function deliveryText(scripts: readonly string[]): string {
     ...[...new Set(steps.flatMap((step) => [...step.libraries, step]))].map(
       ({ name, text }) => `receive ${folder}/${name} <<'${end}'\n${text}${end}\n`,
     ),
-    "complete\n",
     // Before a step changes any of it.
     ...steps.filter(({ name }) => name.startsWith("keep-access-")).map(({ name }) => `${folder}/${name} </dev/null\n`),
   ].join("");
-}
-
-/** A text, compressed, in base64: the same bytes wherever the program runs, as those of Node's own zlib need not be. */
-export function packed(text: string): string {
-  return Buffer.from(gzipSync(strToU8(text), { level: 9, mtime: 0 })).toString("base64");
 }
 
 function asRoot(timeoutSeconds: number): string {

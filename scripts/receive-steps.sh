@@ -1,25 +1,32 @@
 #!/usr/bin/env bash
-# Takes in a machine's steps. Read from standard input, where they follow it as calls of `receive`.
+# Takes in a machine's steps. They follow it as calls of `receive`, in one file.
 set -euo pipefail
 
 received=()
-# receive PATH: takes in a step from standard input, if it is whole: a broken connection ends a text as its end does.
+# receive PATH: takes in a step from standard input, if it is whole.
 receive() {
   mkdir -p "${1%/*}"
   cat >"$1.new"
   if [ "$(sha256sum "$1.new" | cut --characters=1-12)" != "${1##*-}" ]; then
     rm "$1.new"
-    echo "the step ${1##*/} arrived cut off: the connection broke, so run pulumi up again" >&2
-    exit 1
+    incomplete "${1##*/}"
   fi
   chmod 0755 "$1.new"
   mv "$1.new" "$1"
   received+=("$1")
 }
 
-# complete: what was taken in is from now on what is meant by names without a hash.
+incomplete() {
+  echo "the step $1 is not whole in ~/.esxi-k8s-steps: run pulumi up with --replace '**::$(hostname)-steps'" >&2
+  exit 1
+}
+
+# complete NAME...: what was taken in, if all of these were, is from now on what is meant by names without a hash.
 complete() {
-  local path
+  local name path
+  for name; do
+    [[ " ${received[*]##*/} " = *" $name "* ]] || incomplete "$name"
+  done
   for path in "${received[@]}"; do
     ln --symbolic --force --no-target-directory "$path" "${path%-*}"
   done

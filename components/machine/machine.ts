@@ -81,7 +81,8 @@ export class Machine extends pulumi.ComponentResource {
     );
     const triggers = [this.identity];
     const reached = this.shell.awaitBoot(`${name}-reached`, triggers, { parent: this, dependsOn: vm });
-    this.booted = this.shell.deliver(`${name}-booted`, triggers, { parent: this, dependsOn: reached });
+    const delivered = this.shell.deliver(`${name}-steps`, triggers, { parent: this, dependsOn: reached });
+    this.booted = this.shell.takeIn(`${name}-booted`, triggers, { parent: this, dependsOn: delivered });
 
     this.grown = this.run(
       `${name}-disk`,

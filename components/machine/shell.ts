@@ -1,6 +1,7 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { delivery, firstBoot, latestStepPath, type Program, stepCommand, stepInput, stepPath } from "../../render/step";
+import { deliveryPath, firstBoot, latestStepPath, stepCommand, stepInput, stepPath, takeIn } from "../../render/step";
+import { stepsFile } from "./steps-file";
 import type { SshIdentity } from "./ssh-identity";
 import { steps, type Role, type StepName } from "./steps";
 
@@ -66,21 +67,19 @@ export class Shell {
 
   /** The first command on a machine, which waits for it to boot. It is one of its own, so that nothing later is as patient. */
   awaitBoot(name: string, ...rest: CommandRest): remote.Command {
-    return this.program(name, this.patient, firstBoot(900), ...rest);
+    const { command, stdin } = firstBoot(900);
+    return this.command(name, this.patient, { create: command, stdin: pulumi.secret(stdin) }, ...rest);
   }
 
-  /** The command by which a machine takes in its steps. */
-  deliver(name: string, ...rest: CommandRest): remote.Command {
-    return this.program(name, this.prompt, delivery(steps[this.role], 120), ...rest);
+  /** Brings a machine its steps, as a file: of a file, the state keeps a hash. */
+  deliver(name: string, ...[triggers, opts]: CommandRest): remote.CopyToRemote {
+    const source = new pulumi.asset.FileAsset(stepsFile(this.role));
+    return new remote.CopyToRemote(name, { connection: this.prompt, source, remotePath: deliveryPath, triggers }, opts);
   }
 
-  private program(
-    name: string,
-    connection: remote.CommandArgs["connection"],
-    { command, stdin }: Program,
-    ...rest: CommandRest
-  ): remote.Command {
-    return this.command(name, connection, { create: command, stdin: pulumi.secret(stdin) }, ...rest);
+  /** The command by which a machine takes in the steps that it got. */
+  takeIn(name: string, ...rest: CommandRest): remote.Command {
+    return this.command(name, this.prompt, { create: takeIn(steps[this.role], 120) }, ...rest);
   }
 
   /**

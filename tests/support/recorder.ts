@@ -61,6 +61,9 @@ export interface Exported {
   secret: boolean;
 }
 
+/** Whether it is something that happens on a machine: a command there, or what is copied there. */
+export const isOnMachine = ({ type }: Declared): boolean => type.startsWith("command:remote:");
+
 /** Everything that one run of the program asked Pulumi for. */
 export class Recording {
   readonly resources: Declared[] = [];
@@ -112,7 +115,7 @@ export class Recording {
   directSteps(resource: Declared): string[] {
     return resource.dependencies
       .map((urn) => this.byUrn(urn))
-      .filter(({ type }) => type === "command:remote:Command")
+      .filter(isOnMachine)
       .map(({ name }) => name)
       .sort();
   }
@@ -136,7 +139,7 @@ export class Recording {
 
   /** Names of the steps that have to be done before `resource` is begun. */
   stepsBefore(resource: Declared): string[] {
-    return [...this.before(resource)].filter(({ type }) => type === "command:remote:Command").map(({ name }) => name);
+    return [...this.before(resource)].filter(isOnMachine).map(({ name }) => name);
   }
 
   /** Parents with their children below them, in the order of their types and names. */

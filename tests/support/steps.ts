@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { delivery, deliveryText, packed, stepCommand, stepInput, stepPath } from "../../render/step";
+import { deliveryPath, deliveryText, stepCommand, stepInput, stepPath, takeIn } from "../../render/step";
 
 const realSha256sum = execFileSync("bash", ["--norc", "-c", "type -P sha256sum"], { encoding: "utf8" }).trim();
 
@@ -46,8 +46,8 @@ export class FakeMachine {
 
   /** Makes the machine take in steps, as it does after its first boot. */
   receive(scripts: string[], change: Change = same): Promise<Outcome> {
-    const { command } = delivery(scripts, 60);
-    return this.shell(command, packed(this.here(change(deliveryText(scripts)))));
+    writeFileSync(join(this.folder, deliveryPath), this.here(change(deliveryText(scripts))));
+    return this.shell(takeIn(scripts, 60), "");
   }
 
   /** Takes a step in and runs it. */
@@ -72,6 +72,7 @@ export class FakeMachine {
   async shell(command: string, stdin: string): Promise<Outcome> {
     // Its input is a socket, so bash would take itself for one that sshd has started, and put this user's settings before the test's.
     const child = spawn("bash", ["--norc", "-c", this.here(command)], {
+      cwd: this.folder,
       env: { ...process.env, SUDO_USER: "k8s", PATH: `${this.bin}:${process.env.PATH ?? ""}` },
     });
     child.stdin.on("error", () => undefined).end(this.here(stdin));

@@ -5,17 +5,17 @@ import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { steps } from "../../components/machine/steps";
 import {
-  delivery,
+  deliveryPath,
   deliveryText,
   firstBoot,
   latestStepPath,
-  packed,
   scriptText,
   shellWord,
   stepCommand,
   stepFile,
   stepInput,
   stepPath,
+  takeIn,
 } from "../../render/step";
 import { FakeMachine } from "../support/steps";
 
@@ -176,16 +176,17 @@ describe("what a machine takes in", () => {
     await expect(latest()).resolves.toMatchObject({ stdout: "second of await-node\n" });
   });
 
-  test("a step that arrives cut off is refused", async () => {
+  test("a step that arrives cut off, or not at all, is refused", async () => {
     machine.compareHashes();
-    const { command, stdin } = delivery(["prepare-node"], 60);
-    const whole = machine.here(deliveryText(["prepare-node"]));
-    for (const cut of [packed(whole.slice(0, -200)), packed(whole).slice(0, -200)]) {
-      const { status, stderr } = await machine.shell(command, cut);
+    const whole = machine.here(deliveryText(["await-node", "prepare-node"]));
+    for (const cut of [whole.slice(0, -200), whole.slice(0, whole.lastIndexOf("receive "))]) {
+      writeFileSync(join(machine.folder, deliveryPath), cut);
+      const { status, stderr } = await machine.shell(takeIn(["await-node", "prepare-node"], 60), "");
       expect(status).toBe(1);
-      expect(stderr).toContain("arrived cut off: the connection broke, so run pulumi up again");
+      expect(stderr).toMatch(
+        /the step prepare-node-\S+ is not whole in .*: run pulumi up with --replace '\S+master-1-steps'/,
+      );
     }
-    expect(stdin.length).toBeLessThan(whole.length / 2);
   });
 
   test("nothing when its first boot failed, and why it did", async () => {

@@ -1,9 +1,11 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { steps } from "../../../components/machine/steps";
 import { sshKeyPair } from "../../../render/ssh-key";
 import { mastersSshPort } from "../../../render/haproxy";
-import { delivery, stepFile } from "../../../render/step";
+import { deliveryPath, deliveryText, stepFile } from "../../../render/step";
 import { validConfig, vary } from "../../support/configs";
 import { hostKeySeed, randomBytes, readStep, recordOnce, stepsOf, type Declared } from "../../support/recorder";
 
@@ -245,13 +247,15 @@ describe("steps", () => {
     }
   });
 
-  test("a machine gets its steps once, and the steps of its role alone", () => {
+  test("a machine gets its steps once, and the steps of its role alone", async () => {
     for (const [name] of places) {
-      const { create, stdin } = recorded().command(`${name}-booted`).inputs;
+      const { create } = recorded().command(`${name}-booted`).inputs;
+      const { source, remotePath, triggers } = recorded().get("CopyToRemote", `${name}-steps`).inputs;
       const scripts = steps[name.startsWith("haproxy") ? "frontend" : name.startsWith("master") ? "master" : "worker"];
       const words = String(create).split(" ");
       expect(words.slice(words.indexOf("--") + 1)).toEqual(scripts.map((script) => stepFile(script).name));
-      expect(stdin).toBe(delivery(scripts, 120).stdin);
+      expect(readFileSync(await (source as pulumi.asset.FileAsset).path, "utf8")).toBe(deliveryText(scripts));
+      expect({ remotePath, triggers }).toEqual({ remotePath: deliveryPath, triggers: [`uuid of ${name}`] });
     }
     for (const step of stepsOf(recorded())) {
       const { create } = recorded().command(`${machineOf(step) ?? "master-1"}-booted`).inputs;

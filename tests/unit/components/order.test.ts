@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { stackFile } from "../../support/configs";
-import { recordOnce, stepsOf, type Declared } from "../../support/recorder";
+import { isOnMachine, recordOnce, stepsOf, type Declared } from "../../support/recorder";
 
 const sim = stackFile("sim").raw;
 
@@ -10,7 +10,7 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
 
   test("every step waits for exactly what it needs", async () => {
     const lines = recorded()
-      .ofType("command:remote:Command")
+      .resources.filter(isOnMachine)
       .sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }))
       .map((step) => `${step.name} <- ${recorded().directSteps(step).join(", ")}`.trimEnd());
     await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot("../__snapshots__/order-of-sim.txt");
@@ -36,7 +36,7 @@ describe.each([{ preview: false }, { preview: true }])("order of steps, $preview
 
   test.each(["worker-1", "worker-2"])("%s joins beside all others, as soon as the first master serves", (worker) => {
     const before = [...recorded().before(recorded().command(`${worker}-join`))];
-    const steps = before.filter(({ type }) => type === "command:remote:Command").map(({ name }) => name);
+    const steps = before.filter(isOnMachine).map(({ name }) => name);
     expect(steps).toEqual(expect.arrayContaining(["control-plane-founded", `${worker}-prepare`]));
     const foreign = steps.filter(
       (name) => !/^(master-1|haproxy-1|control-plane)-/.test(name) && !name.startsWith(`${worker}-`),
