@@ -161,11 +161,23 @@ const faults: Fault[] = [
   {
     name: "the disk of master-2's etcd is full",
     prepare: () => ownDisk("master-2"),
-    strike: line(
-      "master-2",
-      "fallocate -l 600M /var/lib/etcd/full || true; dd if=/dev/zero of=/var/lib/etcd/more 2>/dev/null || true",
-      "rm -f /var/lib/etcd/full /var/lib/etcd/more",
-    ),
+    strike: async () => {
+      await onConsole("master-2", "dd if=/dev/zero of=/var/lib/etcd/full bs=1M 2>/dev/null || true");
+      // What etcd has reserved is enough for little ones: these are 27 MB.
+      const file = await temporaryFile("x".repeat(900_000));
+      const large = Array.from({ length: 30 }, (_, index) => `large-${String(index)}`);
+      for (const name of large) {
+        await kubectl("-n", "demo", "create", "configmap", name, `--from-file=${file}`);
+      }
+      await eventually(60, async () => {
+        expect(await onConsole("master-2", "pgrep -x etcd || echo none")).toBe("none");
+      });
+      return async () => {
+        await onConsole("master-2", "rm /var/lib/etcd/full");
+        // The connection may be one to the API server of this master.
+        await eventually(60, () => kubectl("-n", "demo", "delete", "--ignore-not-found", "configmaps", ...large));
+      };
+    },
     lasts: 40,
   },
   {
