@@ -53,6 +53,8 @@ const settings: Record<string, string> = {
 };
 
 const commandType = "command:remote:Command";
+/** By which a machine gets its steps, which runs nothing: what takes them in does. */
+const deliveryType = "command:remote:CopyToRemote";
 
 /** The rows of a review, in the order of the work. */
 export function rowsOf(all: readonly Resource[], config: Record<string, string>): Row[] {
@@ -102,6 +104,9 @@ function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
     return "changed";
   }
   if (action === "none" || isGroup(type)) {
+    return undefined;
+  }
+  if (type === deliveryType) {
     return undefined;
   }
   if (type === commandType) {
@@ -264,12 +269,17 @@ function stepItem(resource: Resource, { resources }: Context): Item {
       notes.push("its script is another");
     }
     const triggers = triggersOf(before, after);
-    found.push(...differences(was?.parameters ?? {}, is?.parameters ?? {}), ...triggers.differences);
+    if (isUnknown(after?.inputs?.create)) {
+      notes.push("parameters known later");
+    } else {
+      found.push(...differences(was?.parameters ?? {}, is?.parameters ?? {}));
+    }
+    found.push(...triggers.differences);
     notes.push(...triggers.notes);
   }
   return {
     // Of a step whose parameters are not known yet, its name tells which one it is.
-    label: undo?.script ?? is?.script ?? was?.script ?? name.replace(`${owner.machine ?? ""}-`, ""),
+    label: undo?.script ?? is?.script ?? was?.script ?? (owner.machine ? name.replace(`${owner.machine}-`, "") : name),
     notes,
     differences: hidden(resource, found),
     resource,
