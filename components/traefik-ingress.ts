@@ -115,7 +115,7 @@ export class TraefikIngress extends pulumi.ComponentResource {
         apiVersion,
         kind: "Middleware",
         metadata: { name: retryMiddleware, namespace: space.metadata.name },
-        spec: { retry: { attempts: 4 } },
+        spec: { retry: { attempts: config.retryAttempts } },
       },
       { ...inCluster, dependsOn: [...args.dependsOn, ofObjects] },
     );
@@ -161,6 +161,9 @@ export class TraefikIngress extends pulumi.ComponentResource {
         spec: {
           serverName: service.host,
           rootCAs: [{ secret: "consul-ca-cert" }],
+          // By HTTP/2 an answer may come before Traefik's middleware that tries again knows that its request was sent: it is dropped then,
+          // and the client gets an empty one, with status 200.
+          disableHTTP2: true,
           forwardingTimeouts: { dialTimeout },
         },
       },
@@ -196,7 +199,7 @@ export class TraefikIngress extends pulumi.ComponentResource {
 }
 
 function chartValues({ config, consul, dynamic, nodePorts, trusted }: TraefikIngressArgs): Record<string, unknown> {
-  // On every route, because pods of a node that stopped are only known to be gone after 40 s. Kubernetes' object, not one of the
+  // On every route, because pods of a node that stopped are only known to be gone after 50 s. Kubernetes' object, not one of the
   // file provider: without it no route of any source would be served, and a file is refused whole for one mistake in it.
   const middlewares = [`${namespace}-${retryMiddleware}@kubernetescrd`];
   const proxyProtocol = { trustedIPs: trusted.map(({ address }) => `${address}/32`) };

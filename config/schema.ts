@@ -385,6 +385,11 @@ export const stackConfig = z.strictObject({
        */
       readTimeout: duration.optional(),
       /**
+       * How many pods a request is sent to at most until it reaches one, on every route. 1 for backends that are spoken to by HTTP/2
+       * and can be spoken to by nothing else: docs/ingress.md says why. Default 4.
+       */
+      retryAttempts: z.int().min(1).max(10).default(4),
+      /**
        * Certificate in PEM, its chain behind it, for host names that bring none of their own; its key is
        * `ingressCertificateKey`. Default: one for `domain` and the names below it, from an authority of the stack's own.
        */

@@ -151,6 +151,7 @@ describe("a valid configuration is accepted", () => {
       enabled: true,
       domain: "k8s.internal",
       redirectToHttps: false,
+      retryAttempts: 4,
       dynamic: {},
       values: {},
     });

@@ -373,6 +373,7 @@ describe("Traefik", () => {
     expect(recorded().get("ServersTransport", "ingress-consul-transport").inputs.spec).toEqual({
       serverName: "consul-ui.consul.svc",
       rootCAs: [{ secret: "consul-ca-cert" }],
+      disableHTTP2: true,
       forwardingTimeouts: { dialTimeout: "1s" },
     });
   });
@@ -391,7 +392,7 @@ describe("Traefik", () => {
 
 describe("a number of Traefik's pods, HTTPS for all and long uploads", () => {
   const recorded = recordOnce(
-    vary(validConfig(), { ingress: { replicas: 2, redirectToHttps: true, readTimeout: "10m" } }),
+    vary(validConfig(), { ingress: { replicas: 2, redirectToHttps: true, readTimeout: "10m", retryAttempts: 1 } }),
   );
 
   test("give uploads the time that the configuration says, on both ports", () => {
@@ -399,6 +400,10 @@ describe("a number of Traefik's pods, HTTPS for all and long uploads", () => {
     for (const { transport } of [web, websecure]) {
       expect(transport).toMatchObject({ lifeCycle: {}, respondingTimeouts: { readTimeout: "10m" } });
     }
+  });
+
+  test("ask no second pod if the configuration says so", () => {
+    expect(recorded().get("Middleware", "ingress-retry").inputs.spec).toEqual({ retry: { attempts: 1 } });
   });
 
   test("make a Deployment, one pod on a node at most, of which one may be away", () => {
