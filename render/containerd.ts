@@ -52,6 +52,23 @@ export function mirrorFiles(mirrors: RegistryMirrors): Files {
   return files;
 }
 
+/**
+ * What has the containerd of a template look for mirrors. Its own default, two folders in one text, it does not find itself by the way that
+ * it pulls images by default (read in 2.4.2); and `containerd config default` writes just that.
+ */
+export function mirrorSettings(mirrors: RegistryMirrors): Files {
+  return Object.keys(mirrors).length === 0
+    ? {}
+    : {
+        "/etc/containerd/conf.d/esxi-k8s-mirrors.toml": [
+          "version = 3",
+          "",
+          '[plugins."io.containerd.cri.v1.images".registry]',
+          `  config_path = "${hosts}"`,
+        ].join("\n"),
+      };
+}
+
 /** Lets containerd pull through a proxy. Nothing without one. */
 export function containerdProxyFiles(proxy: Proxy, own: OwnNetworks): Files {
   const environment = Object.entries(proxyEnvironment(proxy, withoutProxy(proxy, own)));

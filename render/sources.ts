@@ -1,7 +1,7 @@
 import { repositories } from "../config/repositories";
 import type { StackConfig } from "../config/schema";
 import { aptFiles } from "./apt";
-import { containerdConfig, containerdProxyFiles, mirrorFiles } from "./containerd";
+import { containerdConfig, containerdProxyFiles, mirrorFiles, mirrorSettings } from "./containerd";
 import { fileBundle } from "./files";
 
 /** What of a configuration says where machines get packages and images from. */
@@ -12,11 +12,13 @@ export function nodeFiles({ kubernetes, network, packages, registryMirrors, prox
   return fileBundle({
     ...mirrorFiles(registryMirrors),
     ...containerdProxyFiles(proxy, network),
-    ...(kubernetes.install === "packages" && {
-      ...aptFiles(repositories(packages, kubernetes.version), proxy, network),
-      "/etc/containerd/config.toml": containerdConfig(cgroupDriver(kubernetes)),
-      "/etc/crictl.yaml": "runtime-endpoint: unix:///run/containerd/containerd.sock\n",
-    }),
+    ...(kubernetes.install === "packages"
+      ? {
+          ...aptFiles(repositories(packages, kubernetes.version), proxy, network),
+          "/etc/containerd/config.toml": containerdConfig(cgroupDriver(kubernetes)),
+          "/etc/crictl.yaml": "runtime-endpoint: unix:///run/containerd/containerd.sock\n",
+        }
+      : mirrorSettings(registryMirrors)),
   });
 }
 

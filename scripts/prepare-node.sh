@@ -88,7 +88,15 @@ case " ${changed[*]} " in
     systemctl daemon-reload
     restart=yes
     ;;
+  *' /etc/containerd/conf.d/'*) restart=yes ;;
 esac
+# A template's containerd has a configuration of its own, which need not take what adds to it.
+mirrors=/etc/containerd/conf.d/esxi-k8s-mirrors.toml
+if [ -e "$mirrors" ] && ! grep -qE "config_path = ['\"]/etc/containerd/certs.d['\"]" < <(containerd config dump 2>&1); then
+  rm "$mirrors"
+  echo "containerd on $NODE does not look for registryMirrors: let /etc/containerd/config.toml of the template be of version 3 and import /etc/containerd/conf.d/*.toml, or say config_path = \"/etc/containerd/certs.d\" itself; or leave registryMirrors out"
+  exit 1
+fi
 # A package may leave the old one running.
 pid=$(systemctl show --property MainPID --value containerd)
 [[ $(readlink "/proc/$pid/exe" || true) != *' (deleted)' ]] || restart=yes

@@ -601,12 +601,12 @@ describe("a machine that is prepared", () => {
     const all = ["kubeadm", "kubelet", "kubectl"].map((name) => `${name} ${version}-1.1\n`);
     writeFileSync(file("packages"), version === "" ? "" : all.join(""));
   };
-  const prepare = (packages = "kubeadm=1.37.2-* kubelet=1.37.2-* kubectl=1.37.2-*") =>
+  const prepare = (packages = "kubeadm=1.37.2-* kubelet=1.37.2-* kubectl=1.37.2-*", files = "") =>
     machine.run(
       "prepare-node",
       {
         parameters: { VERSION: "1.37.2", IGNORE: "Swap,Mem", PACKAGES: packages, PULL: "none", IMAGES: "" },
-        texts: { FILES: "" },
+        texts: { FILES: files },
       },
       (scripts) => scripts.replaceAll('"/proc/$', `"${file("proc")}/$`),
     );
@@ -687,6 +687,22 @@ for word; do case $word in *=1.37.2-\\*) [[ $* != *--no-download* ]] || { sed -i
     machine.program("systemctl", `[ "$1" != show ] || echo 4711; echo "$*" >>${file("done")}`);
     await expect(prepare()).resolves.toMatchObject({ status: 0 });
     expect(read("done").filter((line) => line.startsWith("restart"))).toEqual(done);
+  });
+
+  test.each([
+    ["looks where mirrors are", "config_path = '/etc/containerd/certs.d'", 0, ["restart containerd"]],
+    ["looks elsewhere", "config_path = '/etc/containerd/certs.d:/etc/docker/certs.d'", 1, []],
+  ])("has a template's containerd that %s", async (_, said, status, done) => {
+    installed("1.37.2");
+    machine.program("containerd", `[ "$*" = "config dump" ] && echo "${said}"`);
+    const mirrors = file("etc/containerd/conf.d/esxi-k8s-mirrors.toml");
+    const { status: ended, stderr } = await prepare("", `=> ${mirrors}\nversion = 3\n`);
+    expect(ended, stderr).toBe(status);
+    expect(existsSync(mirrors)).toBe(status === 0);
+    expect(read("done").filter((line) => line.startsWith("restart"))).toEqual(done);
+    if (status !== 0) {
+      expect(stderr).toContain("containerd on master-1 does not look for registryMirrors: let ");
+    }
   });
 
   const around = (upgrade: string[]) => [

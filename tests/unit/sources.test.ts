@@ -9,7 +9,7 @@ import { repositories } from "../../config/repositories";
 import { packages, proxy, registryMirrors } from "../../config/sources";
 import { supportedKubernetesMinors } from "../../config/versions";
 import { aptFiles } from "../../render/apt";
-import { containerdConfig, containerdProxyFiles, mirrorFiles } from "../../render/containerd";
+import { containerdConfig, containerdProxyFiles, mirrorFiles, mirrorSettings } from "../../render/containerd";
 import { fileBundle, type Files } from "../../render/files";
 import { scriptText } from "../../render/step";
 import { variant, vary } from "../support/configs";
@@ -54,6 +54,11 @@ describe("files of package sources and of containerd read as before", () => {
           ),
         ),
     ],
+    [
+      "the search for mirrors",
+      () => all(mirrorSettings(registryMirrors.parse({ "ghcr.io": { url: "http://192.0.2.3" } }))),
+    ],
+    ["no search without mirrors", () => all(mirrorSettings({}))],
     ["containerd behind a proxy", () => all(containerdProxyFiles(squid, own))],
     ["containerd without a proxy", () => all(containerdProxyFiles(none, own))],
   ])("%s", (_name, text) => {
