@@ -3,7 +3,7 @@
 # Runs on a master as the forced command of a join key: prints the credentials for one join.
 # Arguments: the role (master | worker) that the key stands for, and in one text the joining node's name, address, kubeadm's version, and
 # `new` for a machine that was in no cluster before.
-# Prints lines `token=`, `ca_hash=` and, for masters, `certificate_key=`.
+# Prints lines `token=`, `ca_hash=`, `kube_proxy=` (the image that every node runs) and, for masters, `certificate_key=`.
 set -euo pipefail
 source etcd.sh
 source claims.sh
@@ -62,6 +62,7 @@ token=$(kubeadm token create --ttl 15m --description "join of $name")
 echo "token=$token"
 echo "ca_hash=sha256:$(openssl x509 -in /etc/kubernetes/pki/ca.crt -noout -pubkey |
   openssl pkey -pubin -outform DER | openssl dgst -sha256 -r | cut -d' ' -f1)"
+echo "kube_proxy=$(kubectl -n kube-system get daemonset kube-proxy --ignore-not-found -o 'jsonpath={.spec.template.spec.containers[0].image}')"
 if [ "$role" = master ]; then
   echo "certificate_key=$certificate_key"
 fi

@@ -15,7 +15,7 @@ pull_images() {
     ! grep -qxF "$image" <<<"$there" || continue
     said=$("${crictl[@]}" pull "$image" 2>&1) && continue
     registry=/etc/containerd/certs.d/${image%%/*}/hosts.toml
-    mirror=$(sed -n 's/^\[host\."\(.*\)"\]/\1/p; s/^server = "\(.*\)"/\1/p' "$registry" 2>/dev/null | tail -n 1)
+    mirror=$(sed -n 's/^\[host\."\(.*\)"\]/\1/p; s/^server = "\(.*\)"/\1/p' "$registry" 2>/dev/null | tail -n 1) || true
     echo "$NODE cannot pull $image${mirror:+ from the mirror $mirror}"
     tail -n 1 <<<"$said" | sed 's/.*desc = //; s/\\"/"/g; s/"$//' | cut -c -250
     echo "put it there ('make images' lists what a mirror has to hold), or correct registryMirrors, then run pulumi up again"

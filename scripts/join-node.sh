@@ -5,6 +5,7 @@
 # Standard input: the private key that asks a master for admission.
 source prelude.sh
 source etcd.sh
+source images.sh
 source kept.sh
 alone_on_node
 
@@ -27,6 +28,11 @@ join() {
   # A node that was reset or replaced counts as alive for most of a minute.
   answered=$SECONDS
   retry_for 180 "a master that admits $NODE" ask_for_admission
+
+  # In the middle of an upgrade it is that of the version before, which a new template need not hold: without it, no pod of this node
+  # would reach a Service.
+  read -ra needed <<<"$(admitted kube_proxy)"
+  pull_images "${needed[@]}"
 
   text=${CONFIG//@TOKEN@/$(admitted token)}
   text=${text//@CA_HASH@/$(admitted ca_hash)}

@@ -812,6 +812,40 @@ describe("an upgrade of the cluster", () => {
   });
 });
 
+describe("a node that joins in the middle of an upgrade", () => {
+  const image = "registry.k8s.io/kube-proxy:v1.36.3";
+  const joining = async (images: string, pull: string) => {
+    machine.program("ssh", `printf 'token=a\\nca_hash=b\\nkube_proxy=${image}\\n'`);
+    machine.program("crictl", `case "$*" in *" images "*) echo '${images}' ;; *" pull "*) ${pull} ;; esac`);
+    machine.program(
+      "kubeadm",
+      `case "$1" in join) echo join >>${file("done")}; mkdir -p ${file("etc/kubernetes")}; touch ${file("etc/kubernetes/kubelet.conf")} ;; esac`,
+    );
+    kubectl({ "*get\\ node\\ *": "printf uid" });
+    mkdirSync(file("run"), { recursive: true });
+    return machine.run("join-node", {
+      parameters: { ROLE: "worker", ADDRESS: "192.0.2.31", MASTERS: "ssh://k8s@192.0.2.10:6022" },
+      texts: { CONFIG: "token: @TOKEN@", KNOWN_HOSTS: "" },
+    });
+  };
+
+  test.each([
+    ["has", `{"repoTags": ["${image}"]}`, "exit 1"],
+    ["pulls", '{"images": []}', `echo pull >>"$(dirname "$(dirname "$0")")/done"`],
+  ])("%s the cluster's kube-proxy before", async (what, images, pull) => {
+    const { status, stderr } = await joining(images, pull);
+    expect(status, stderr).toBe(0);
+    expect(read("done")).toEqual(what === "has" ? ["join"] : ["pull", "join"]);
+  });
+
+  test("does not without it, and says where it is wanted", async () => {
+    const { status, stderr } = await joining('{"images": []}', "echo 'desc = not found' >&2; exit 1");
+    expect(status, stderr).toBe(1);
+    expect(stderr).toContain(`master-1 cannot pull ${image}\nnot found\nput it there`);
+    expect(read("done")).toEqual([]);
+  });
+});
+
 describe("a master that admits", () => {
   const admit = async (role: string, who: string) => {
     await machine.receive(["admit"]);
@@ -859,6 +893,7 @@ describe("a master that admits", () => {
         echo 'shop data-db pvc-3 worker-1'`,
       "*namespace\\ consul\\ get\\ pods*":
         "echo 'consul-server-2|Running|worker-1|StatefulSet|consul-server|data-consul-server-2'",
+      "*get\\ daemonset\\ kube-proxy*": "printf registry.k8s.io/kube-proxy:v1.36.3",
       "*namespace\\ shop\\ get\\ pods*": "echo 'db-0|Pending||StatefulSet|db|data-db'",
       "*get\\ statefulset\\ consul-server*": "echo 3",
       "*get\\ statefulset\\ db*": "echo 1",
@@ -866,7 +901,7 @@ describe("a master that admits", () => {
     });
     const { status, stdout, stderr } = await admit("worker", `worker-1 192.0.2.31 v1.37.2 ${before}`);
     expect(status, stderr).toBe(0);
-    expect(stdout).toMatch(/^token=the-token\nca_hash=\S+\n$/);
+    expect(stdout).toMatch(/^token=the-token\nca_hash=\S+\nkube_proxy=registry\.k8s\.io\/kube-proxy:v1\.36\.3\n$/);
     const gone = read("done").flatMap((line) => /delete persistentvolume(?:claim)? (\S+)/.exec(line)?.[1] ?? []);
     expect(gone).toEqual(deleted);
   });
