@@ -19,6 +19,11 @@ export function scriptText(name: string): string {
   return readFileSync(join(__dirname, "..", "scripts", `${name}.sh`), "utf8");
 }
 
+/** What names a text: the first twelve hexadecimal digits of its SHA-256. */
+export function shortHash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 12);
+}
+
 const files = new Map<string, StepFile>();
 
 /**
@@ -39,8 +44,7 @@ export function stepFile(script: string): StepFile {
     return `source ${folder}/${file.name}`;
   });
   const text = `#!/usr/bin/env bash\n${sourced}`;
-  const hash = createHash("sha256").update(text).digest("hex").slice(0, 12);
-  const file = { name: `${script}-${hash}`, text, libraries };
+  const file = { name: `${script}-${shortHash(text)}`, text, libraries };
   files.set(script, file);
   return file;
 }

@@ -103,10 +103,7 @@ function verbOf(resource: Resource, vm?: Resource): Verb | undefined {
   if (isMachine(resource) && action === "none" && resource.protection !== undefined) {
     return "changed";
   }
-  if (action === "none" || isGroup(type)) {
-    return undefined;
-  }
-  if (type === deliveryType) {
+  if (action === "none" || isGroup(type) || type === deliveryType) {
     return undefined;
   }
   if (type === commandType) {

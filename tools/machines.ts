@@ -1,10 +1,9 @@
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { latestStepPath, stepCommand } from "../render/step";
+import { latestStepPath, shortHash, stepCommand } from "../render/step";
 import { taking } from "../review/commands";
 import type { KnownStep, Reach } from "./state";
 
@@ -47,10 +46,7 @@ export function ranWith({ line, stdin }: Pick<KnownStep, "line" | "stdin">): str
   const words = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
   const texts = /^(?:\S+ \S*\n)*/.exec(stdin)?.[0] ?? "";
   const ran = [`${script}-${version} ${words.join(" ")}`, ...texts.split("\n").filter(Boolean)];
-  return createHash("sha256")
-    .update(`${ran.join("\n")}\n`)
-    .digest("hex")
-    .slice(0, 12);
+  return shortHash(`${ran.join("\n")}\n`);
 }
 
 /** What a machine says of itself: every answer ends with `end`, or it is none. */
