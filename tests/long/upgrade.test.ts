@@ -1,13 +1,11 @@
 import fc from "fast-check";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeEach, expect, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { underLoad } from "../e2e/load";
 import { Depot, earlier, later } from "../e2e/support/depot";
 import { expectPlane } from "../e2e/support/etcd";
-import { eventually, inLab, masters, run, temporaryFile, workers } from "../e2e/support/lab";
+import { eventually, inLab, masters, run, startUp, temporaryFile, workers } from "../e2e/support/lab";
 import { vary } from "../support/configs";
 import { cases } from "./cases";
 
@@ -40,7 +38,7 @@ async function configuration(version: string, from: "packages" | "template"): Pr
 const patience = 40;
 vi.setConfig({ testTimeout: 4 * patience * 60_000 });
 
-const up = (options: string[]) => ["--no-print-directory", "up", `ARGS=${options.join(" ")}`];
+const given = (options: string[]) => `ARGS=${options.join(" ")}`;
 const kubectl = (...args: string[]) => inLab("tools/kubectl", "sim", ...args);
 
 /**
@@ -48,14 +46,15 @@ const kubectl = (...args: string[]) => inLab("tools/kubectl", "sim", ...args);
  * @returns whether it was killed
  */
 async function killedUp(options: string[], seconds: number): Promise<boolean> {
-  const child = spawn("make", up(options), { detached: true, stdio: "ignore" });
-  const closed = once(child, "close");
+  const up = startUp(given(options));
+  up.read(() => undefined);
+  let killed = false as boolean;
   const timer = setTimeout(() => {
-    process.kill(-(child.pid as number), "SIGKILL");
+    killed = up.kill();
   }, seconds * 1000);
-  const [, signal] = (await closed) as [number | null, string | null];
+  await up.closed;
   clearTimeout(timer);
-  return signal !== null;
+  return killed;
 }
 
 /** Runs an up that is killed again and again, and one more, which has to finish it. */
@@ -64,7 +63,7 @@ async function upThrough(options: string[], points: number[]): Promise<number> {
   for (const seconds of points) {
     killed += Number(await killedUp(options, seconds));
   }
-  await run("make", up(options), patience * 60);
+  await run("make", ["--no-print-directory", "up", given(options)], patience * 60);
   return killed;
 }
 

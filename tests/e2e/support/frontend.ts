@@ -71,16 +71,17 @@ export const faults = {
   },
 } satisfies Record<string, Fault>;
 
-/** Longest times, in seconds, without an answer of the API and of the ingress controller. */
-export interface Silent {
+/** What a client on the lab's network got for an answer, in seconds. */
+export interface Answered {
+  /** Longest time without an answer of the API and of the ingress controller. */
   api: number;
   ingress: number;
-}
-
-/** What a client on the lab's network saw, in seconds. */
-export interface Seen extends Silent {
   /** Connections that were refused or broken off. */
   refused: number;
+}
+
+/** What it saw of an address that machines share as well, in seconds. */
+export interface Seen extends Answered {
   /** Longest time in which two machines answered for the address. */
   two: number;
   /** How many moments were looked at. */
@@ -88,10 +89,7 @@ export interface Seen extends Silent {
 }
 
 /** Asks the API and the ingress controller for something, by an address and from the lab's network, while something is done. */
-export async function askAllTheWhile(
-  address: string,
-  work: () => Promise<void>,
-): Promise<Silent & Pick<Seen, "refused">> {
+export async function askAllTheWhile(address: string, work: () => Promise<void>): Promise<Answered> {
   const urls = [`api=https://${address}:6443/readyz`, `ingress=http://${address}/`];
   const client = spawn("sim/enter", ["node", "tests/e2e/support/watch.mjs", ...urls], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -143,21 +141,21 @@ export class SharedAddress {
       [...docker, await container(this.observer), "bash", "-c", script, "bash", program, this.address],
       { stdio: ["pipe", "pipe", "inherit"] },
     );
-    const answers = text(arp.stdout);
-    let silent: Awaited<ReturnType<typeof askAllTheWhile>>;
+    const printed = text(arp.stdout);
+    let answered: Answered;
     try {
-      silent = await askAllTheWhile(this.address, work);
+      answered = await askAllTheWhile(this.address, work);
     } finally {
       arp.stdin.end();
     }
-    const holders = JSON.parse(await answers) as [number, string[]][];
+    const holders = JSON.parse(await printed) as [number, string[]][];
     let two = 0;
     let since: number | undefined;
     for (const [at, macs] of holders) {
       since = macs.length > 1 ? (since ?? at) : undefined;
       two = Math.max(two, since === undefined ? 0 : at + 0.1 - since);
     }
-    return { ...silent, two, samples: holders.length };
+    return { ...answered, two, samples: holders.length };
   }
 
   /**

@@ -217,8 +217,8 @@ export async function eventually<T>(seconds: number, ask: () => T | Promise<T>):
   }
 }
 
-/** `make up` as a group of processes of its own, and what it has printed so far. */
-function startUp(...options: string[]) {
+/** `make up` as a group of processes of its own, and what it has printed so far, which has to be read. */
+export function startUp(...options: string[]) {
   const child = spawn("make", ["--no-print-directory", "up", ...options], {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
