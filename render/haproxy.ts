@@ -37,6 +37,8 @@ export function haproxyConfig(settings: HaproxySettings): string {
   const { masters, workers, ingressNodePorts, proxyProtocol, stats, health } = settings;
   // Asks whether a server is ready and sends no credential; clients verify the certificate themselves.
   const readyCheck = "check check-ssl verify none";
+  // Clients of a master that hangs go to another one; of the only one they had better wait.
+  const downApi = masters.length > 1 ? " on-marked-down shutdown-sessions" : "";
   const ingressCheck = proxyProtocol ? "check send-proxy-v2" : "check";
   const servers = (backends: Backend[], port: number, check: string) =>
     backends.map(({ name, address }) => `    server ${name} ${address}:${String(port)} ${check}`).join("\n");
@@ -82,7 +84,7 @@ backend kube-apiserver
     balance leastconn
     option httpchk GET /readyz
     http-check expect status 200
-${servers(masters, 6443, `${readyCheck} on-marked-down shutdown-sessions`)}
+${servers(masters, 6443, `${readyCheck}${downApi}`)}
 
 # SSH to a master that serves, for what needs the cluster and no particular machine.
 frontend masters
