@@ -97,9 +97,12 @@ export class K8sControlPlane extends pulumi.ComponentResource {
     this.memberships = members.map(({ membership }) => membership);
 
     const { version } = kubernetes;
-    this.upgradesMasters = this.machines.some(({ machineName }) => this.nodes.upgrades(machineName).length > 0);
+    // A run that ended before a master was made anew has left none to upgrade.
+    const unfinished = (args.past.plane ?? version) !== version;
+    this.upgradesMasters =
+      unfinished || this.machines.some(({ machineName }) => this.nodes.upgrades(machineName).length > 0);
     this.upgraded = this.nodes.anyMaster.later(
-      `${name}-kubernetes`,
+      `${name}${recorded.plane}`,
       {
         update: {
           script: "finish-upgrade",

@@ -52,6 +52,8 @@ export interface Past {
   certificates: ReadonlyMap<string, PastCertificate>;
   /** Versions of Kubernetes, without v, of the nodes that have joined, by their names. */
   versions: ReadonlyMap<string, string>;
+  /** The version, without v, that the masters were last brought to as a whole; none before the cluster was made. */
+  plane?: string;
   /** Versions of containerd that they were to have, as apt-get takes them, such as `2.*`; none of nodes that have it from their template. */
   runtimes: ReadonlyMap<string, string>;
   /** What Consul's volumes were asked for with; no class for that which was the default. */
@@ -87,6 +89,7 @@ export const recorded = {
   founding: "-founded",
   join: "-join",
   prepare: "-prepare",
+  plane: "-kubernetes",
   membership: "-membership",
   labels: "-labels",
   renewal: "-certificates",
@@ -110,6 +113,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   // A machine that was lost has left its component behind: its virtual machine tells.
   const virtualMachines = new Map<string, string>();
   let founded: Past["founded"];
+  let plane: string | undefined;
   let consulVolumes: Past["consulVolumes"];
   let consulAuthority: Past["consulAuthority"];
   for (const [urn, { type, outputs }] of Object.entries(resources)) {
@@ -165,6 +169,9 @@ export function readPast(resources: Record<string, StateRecord>): Past {
         if (runtime !== undefined) equipped.set(node, runtime);
       }
     }
+    if (type === "command:remote:Command" && name.endsWith(recorded.plane)) {
+      plane = / VERSION=(\S+)/.exec(String(outputs.update))?.[1];
+    }
     if (type === "command:remote:Command" && name.endsWith(recorded.membership)) {
       const [machine] = outputs.triggers as [string];
       const node = name.slice(0, -recorded.membership.length);
@@ -185,6 +192,7 @@ export function readPast(resources: Record<string, StateRecord>): Past {
   return {
     ...{ machines, virtualMachines, masters, departed, marks, certificates, consulVolumes, consulAuthority, founded },
     versions: ofNodes(prepared),
+    plane,
     runtimes: ofNodes(equipped),
   };
 }

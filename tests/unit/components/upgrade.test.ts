@@ -210,6 +210,20 @@ describe("another Kubernetes from a template", () => {
     expect(before(recording, "master-1-prepare", settled)).toEqual([]);
     expect(before(recording, "master-2-prepare", settled)).toEqual(["master-1-membership"]);
   });
+
+  test("goes on when the last master was being made anew, and no other one is of the version before", async () => {
+    const is = stateOf(await upgrade(raw, template));
+    const torn = partly(await stateAfter(raw), is, /::(Machine::)?master-[12](-\w+)?$/);
+    const state = Object.fromEntries(Object.entries(torn).filter(([urn]) => !urn.includes("::master-3")));
+    const recording = await upgrade(
+      raw,
+      vary(template, { workers: { general: { nodes: Object.fromEntries([worker(6)]) } } }),
+      state,
+    );
+    for (const step of ["control-plane-kubernetes", "worker-6-join"]) {
+      expect(before(recording, step, settled), step).toEqual(names(masters, "membership"));
+    }
+  });
 });
 
 describe("what a stack's Kubernetes cannot become", () => {
