@@ -2,7 +2,7 @@ import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import * as vsphere from "@pulumi/vsphere";
 import type { MachineSize } from "../../config";
-import type { PastMachine } from "../../config/past";
+import { recorded, type PastMachine } from "../../config/past";
 import { metadata, userdata, type NetworkSettings } from "../../render/cloud-init";
 import { Shell, type Reach, type Step, type StepOptions } from "./shell";
 import type { SshIdentity } from "./ssh-identity";
@@ -67,7 +67,7 @@ export class Machine extends pulumi.ComponentResource {
   private readonly shell: Shell;
 
   constructor(name: string, args: MachineArgs, opts: pulumi.ComponentResourceOptions) {
-    super("esxi-k8s:index:Machine", name, {}, opts);
+    super(recorded.machine, name, {}, { ...opts, transformations: [inTurn(args.after ?? [])] });
     this.machineName = name;
     this.address = args.wanted.address;
     this.host = this.address;
@@ -207,6 +207,16 @@ export class Machine extends pulumi.ComponentResource {
     );
   }
 }
+
+/**
+ * Has everything that belongs to a machine name what the machine waits for. When that fails, Pulumi leaves out of a replacement, step by step,
+ * what names it: otherwise the node would leave the cluster, whose deletion comes first, although its machine stays. And as all machines that
+ * are yet to come fail with the first one, all of their nodes would.
+ */
+const inTurn =
+  (after: pulumi.Resource[]): pulumi.ResourceTransformation =>
+  ({ type, props, opts }) =>
+    type === recorded.machine ? undefined : { props, opts: pulumi.mergeOptions(opts, { dependsOn: after }) };
 
 /** The lines of a known_hosts file with which `ssh` verifies these machines. */
 export function knownHosts(machines: Pick<Reach, "host" | "port" | "hostKey">[]): pulumi.Output<string> {

@@ -4,6 +4,7 @@ import { underLoad } from "./load";
 import { allServersVote } from "./support/client";
 import { expectPlane, members } from "./support/etcd";
 import {
+  attempt,
   changedConfiguration,
   eventually,
   firstChange,
@@ -49,6 +50,20 @@ export function describeMembers(): void {
 
   const worker2 = "        worker-2: { host: esxi-2, address: 10.20.0.32 }\n";
   const master1 = "master-1: { host: esxi-1, address: 10.20.0.21 }";
+
+  it("lets no node go when the cluster refuses a change that makes all machines anew", async () => {
+    const nodes = [...masters, ...workers];
+    const before = [await Promise.all(nodes.map(uidOf)), await inventory()];
+    const taken = `${worker2}        worker-3: { host: esxi-1, address: 10.20.0.3 }\n`;
+    const anew = await changedConfiguration(worker2, taken, (text) =>
+      text.replace(/^( *)(esxi-k8s:controlPlane|general):\n/gm, "$&$1  generation: 1\n"),
+    );
+    const { code, stdout } = await attempt("sim/enter", ["tools/pulumi-up", "sim", "--yes", "--skip-preview", ...anew]);
+    expect(code).not.toBe(0);
+    expect(stdout).toContain("10.20.0.3 is to be that of worker-3, but the machine with the MAC address");
+    expect([await Promise.all(nodes.map(uidOf)), await inventory()]).toEqual(before);
+    expect(await kubectl("get", "nodes", "-o", "jsonpath={.items[*].spec.unschedulable}")).toBe("");
+  });
 
   it("takes in a worker and touches no other machine", async () => {
     const before = await Promise.all([...masters, ...workers].map(uidOf));

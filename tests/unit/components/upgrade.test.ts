@@ -224,6 +224,19 @@ describe("another Kubernetes from a template", () => {
       expect(before(recording, step, settled), step).toEqual(names(masters, "membership"));
     }
   });
+
+  test("lets no node go whose turn does not come because an earlier machine failed", async () => {
+    const recording = await upgrade(raw, template);
+    for (const node of [...masters, ...workers]) {
+      const away = recording.command(`${node}-away`);
+      const component = recording.get("Machine", node);
+      const own = recording.resources.filter(({ parent }) => parent === component.urn);
+      expect(own.length).toBeGreaterThan(8);
+      for (const { name, dependencies } of own) {
+        expect(dependencies, name).toContain(away.urn);
+      }
+    }
+  });
 });
 
 describe("what a stack's Kubernetes cannot become", () => {
