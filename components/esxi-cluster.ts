@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vsphere from "@pulumi/vsphere";
 import type { LoadedConfig, MachineSize, NodeConfig } from "../config";
-import { placedNodes, placeOf, wantedMachine } from "../config/nodes";
+import { byName, placedNodes, placeOf, templateKubernetes, wantedMachine } from "../config/nodes";
 import { disturbance, type Disturbance, type Past } from "../config/past";
 import { hasType } from "../config/storage";
 import { stackFolder } from "./machine/folder";
@@ -76,6 +76,7 @@ export class EsxiCluster extends pulumi.ComponentResource {
         path,
         machines: placedNodes(config).map((node) => node.name),
         held: past.virtualMachines,
+        anew: this.madeAnew(),
         // Otherwise it would be deleted while a master in it cannot be.
         protect: Object.values(config.controlPlane.nodes).some(
           (master) => master.protect ?? config.controlPlane.protect,
@@ -96,6 +97,19 @@ export class EsxiCluster extends pulumi.ComponentResource {
   /** What this run does to a machine that exists. */
   disturbance(name: string, node: NodeConfig, group: Group): Disturbance | undefined {
     return disturbance(this.past.machines.get(name), wantedMachine(this.config.hosts, node, group));
+  }
+
+  /** Names of the machines that exist and are replaced by this run, by groups. */
+  private madeAnew(): { names: string[]; atOnce: number }[] {
+    const { frontend, controlPlane, workers } = this.config;
+    const kubernetes = templateKubernetes(this.config, this.past);
+    const pools = Object.values(workers).map((pool) => ({ ...pool, kubernetes, atOnce: pool.maxUnavailable }));
+    return [{ ...frontend, atOnce: 1 }, { ...controlPlane, kubernetes, atOnce: 1 }, ...pools].flatMap((group) => {
+      const names = byName(group).flatMap(([name, node]) =>
+        this.disturbance(name, node, group) === "replaced" ? [name] : [],
+      );
+      return names.length === 0 ? [] : [{ names, atOnce: group.atOnce }];
+    });
   }
 
   /** Whether the machine by which a node has joined is gone, or has been made anew. */

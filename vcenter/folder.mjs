@@ -2,7 +2,8 @@
 //   folder.mjs ready     makes it, and frees the names of the machines in CLONES from what an interrupted run left there
 //   folder.mjs remove    removes what is there of the machines in MACHINES, dead or alive, and then the folder
 // A resource of the stack runs it. Standard input is { server, user, password, allowUnverifiedSsl, datacenter, folder } as JSON; the
-// environment holds MACHINES, CLONES, and HELD, the UUIDs of the machines that the stack holds. What `ready` prints is kept in the state
+// environment holds MACHINES, CLONES, HELD, the machines that the stack holds, as NAME=UUID, and TURNS, those of them that it makes anew, as
+// NAME,NAME=N for N at a time. What `ready` prints is kept in the state
 // and handed to the next run in PULUMI_COMMAND_STDOUT: { folder, parents }, the ids of what this stack made. Failures are printed to
 // standard output, because an error of the resource quotes it; what people may follow goes to standard error.
 import { text } from "node:stream/consumers";
@@ -10,7 +11,7 @@ import { Fault, reference, same, withVCenter } from "./client.mjs";
 import { judge } from "./leftovers.mjs";
 
 const tasks = { ready, remove };
-const { MACHINES, CLONES, HELD, PULUMI_COMMAND_STDOUT: before } = process.env;
+const { MACHINES, CLONES, HELD, TURNS, PULUMI_COMMAND_STDOUT: before } = process.env;
 const settings = JSON.parse(await text(process.stdin));
 const words = (line = "") => line.split(" ").filter((word) => word);
 const again = "then run pulumi up again";
@@ -105,8 +106,12 @@ async function freeNames(vcenter, root, folder) {
   }
   const { removable, reasons } = judge(
     await machinesNamed(vcenter, root, folder, clones),
-    words(HELD),
+    Object.fromEntries(words(HELD).map((machine) => machine.split("="))),
     await vcenter.now(),
+    words(TURNS).map((turn) => {
+      const [names, atOnce] = turn.split("=");
+      return { names: names.split(","), atOnce: Number(atOnce) };
+    }),
   );
   if (reasons.length > 0) {
     throw new Error(`${reasons.join("\n")}\nnothing was changed: mend that, ${again}`);

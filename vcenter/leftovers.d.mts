@@ -10,6 +10,7 @@ interface NamedMachine {
 }
 export function judge<T extends NamedMachine>(
   machines: T[],
-  held: string[],
+  held: Record<string, string>,
   now: Date,
+  turns?: { names: string[]; atOnce: number }[],
 ): { removable: T[]; reasons: string[] };

@@ -13,6 +13,11 @@ export interface StackFolderArgs {
   machines: string[];
   /** UUIDs of the virtual machines that the stack holds, by name. */
   held: ReadonlyMap<string, string>;
+  /**
+   * Names of those that are made anew now, by groups, and how many of each are away at a time. An interrupted run may have deleted the old
+   * one, which the state tells nobody.
+   */
+  anew: { names: string[]; atOnce: number }[];
   /** Refuse to delete the folder. */
   protect: boolean;
 }
@@ -23,10 +28,10 @@ export interface StackFolderArgs {
  */
 export function stackFolder(
   name: string,
-  { vcenter, password, datacenterId, path, machines, held, protect }: StackFolderArgs,
+  { vcenter, password, datacenterId, path, machines, held, anew, protect }: StackFolderArgs,
   opts: { parent: pulumi.Resource },
 ): local.Command {
-  const clones = machines.filter((machine) => !held.has(machine));
+  const clones = machines.filter((machine) => !held.has(machine) || anew.some(({ names }) => names.includes(machine)));
   const { server, user, allowUnverifiedSsl } = vcenter;
   return new local.Command(
     name,
@@ -40,7 +45,10 @@ export function stackFolder(
       environment: {
         MACHINES: [...new Set([...machines, ...held.keys()])].join(" "),
         CLONES: clones.join(" "),
-        HELD: [...held.values()].join(" "),
+        HELD: [...held].map(([machine, uuid]) => `${machine}=${uuid}`).join(" "),
+        ...(anew.length > 0 && {
+          TURNS: anew.map(({ names, atOnce }) => `${names.join(",")}=${String(atOnce)}`).join(" "),
+        }),
         // The next run looks again when this one is interrupted, and clones the same machines.
         RUN: new Date().toISOString(),
       },

@@ -9,6 +9,7 @@ beforeAll(async () => {
 });
 
 const now = new Date("2026-11-26T12:00:00Z");
+const held = { "worker-2": "uuid-2" };
 const leftover: NamedMachine = {
   name: "worker-1",
   path: "esxi-k8s/lab/worker-1",
@@ -20,7 +21,7 @@ const leftover: NamedMachine = {
 
 describe("a machine that has the name of one that is to be cloned", () => {
   test("is removed when it lies in the stack's folder and is new", () => {
-    expect(judge([leftover], ["uuid-2"], now)).toEqual({ removable: [leftover], reasons: [] });
+    expect(judge([leftover], held, now)).toEqual({ removable: [leftover], reasons: [] });
   });
 
   test.each<[string, Partial<NamedMachine>, string]>([
@@ -51,12 +52,31 @@ describe("a machine that has the name of one that is to be cloned", () => {
       "esxi-k8s/lab/worker-1 was made on yesterday, so it may be in use; if it is not, delete it in vCenter",
     ],
   ])("is left alone, and said, when it is %s", (_what, change, reason) => {
-    const { removable, reasons } = judge([{ ...leftover, ...change }], ["uuid-2"], now);
+    const { removable, reasons } = judge([{ ...leftover, ...change }], held, now);
     expect(removable).toEqual([]);
     expect(reasons).toEqual([`worker-1 cannot be cloned: ${reason}`]);
   });
 
+  test("is that one itself when the stack holds it under this name: it is made anew in its turn", () => {
+    expect(judge([leftover], { "worker-1": "uuid-1" }, now)).toEqual({ removable: [], reasons: [] });
+  });
+
+  test("is removed when the stack holds the one before, which an interrupted run has deleted", () => {
+    expect(judge([leftover], { "worker-1": "uuid-0" }, now)).toEqual({ removable: [leftover], reasons: [] });
+  });
+
+  test("stays when there are more of them than a run has under way: then the state is older than they are", () => {
+    const before = { "worker-1": "uuid-0", "worker-2": "uuid-0" };
+    const second = { ...leftover, name: "worker-2", path: "esxi-k8s/lab/worker-2" };
+    const turns = (atOnce: number) => [{ names: ["worker-1", "worker-2"], atOnce }];
+    expect(judge([leftover, second], before, now, turns(2)).reasons).toEqual([]);
+    expect(judge([leftover, second], before, now, turns(1)).reasons).toEqual([
+      "esxi-k8s/lab/worker-1, esxi-k8s/lab/worker-2 are other machines than the stack's, and an interrupted run leaves 1 at most: " +
+        "if the state is an older one, bring back the newest; if not, delete in vCenter those that are not in use",
+    ]);
+  });
+
   test("is removed although it never came to an identity of its own", () => {
-    expect(judge([{ ...leftover, uuid: undefined }], ["uuid-2"], now).reasons).toEqual([]);
+    expect(judge([{ ...leftover, uuid: undefined }], held, now).reasons).toEqual([]);
   });
 });

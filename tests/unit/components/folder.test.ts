@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { readPast } from "../../../config/past";
 import { validConfig, vary } from "../../support/configs";
-import { recordOnce } from "../../support/recorder";
+import { recordOnce, runProgram } from "../../support/recorder";
+import { stateOf } from "../../support/state";
 
 const names = ["haproxy-1", "master-1", "master-2", "master-3", "worker-1", "worker-2"];
 
@@ -85,10 +86,22 @@ describe("the folder of a stack that gets one more machine and loses one", () =>
     expect(environment).toMatchObject({
       MACHINES: [...names, "worker-3", "worker-9"].join(" "),
       CLONES: "worker-3",
-      HELD: [...names, "worker-9"].map((name) => `uuid of ${name}`).join(" "),
+      HELD: [...names, "worker-9"].map((name) => `${name}=uuid of ${name}`).join(" "),
     });
     expect(recorded().get("command:local:Command", "esxi-folder").ignoreChanges).toEqual([]);
   });
+});
+
+test("a stack that makes machines anew frees their names: a run may have been cut off when the old ones were gone", async () => {
+  const anew = vary(validConfig(), { workers: { general: { generation: 1 } } });
+  const recording = await runProgram(anew, { state: stateOf(await runProgram(validConfig())) });
+  const { inputs, ignoreChanges } = recording.get("command:local:Command", "esxi-folder");
+  expect(inputs.environment).toMatchObject({
+    CLONES: names.filter((name) => name.startsWith("worker-")).join(" "),
+    HELD: names.map((name) => `${name}=uuid of ${name}`).join(" "),
+    TURNS: "worker-1,worker-2=1",
+  });
+  expect(ignoreChanges).toEqual([]);
 });
 
 test("a virtual machine counts as held from the moment that the state has it", () => {
