@@ -3,6 +3,7 @@
 # What cannot be asked is no answer: nothing is removed because a question failed.
 shopt -s inherit_errexit
 source claims.sh
+source newcomers.sh
 
 # drain NODE [CLAIMS]: cordons and drains. With `move-claims`, replicas whose only data is a volume on that node are made anew elsewhere, one
 # at a time, as the disruption budget of their set allows; without, only if the node could not be emptied otherwise.
@@ -18,6 +19,7 @@ drain() {
   if [ "$move" = move-claims ] && [ "$force" != true ]; then
     refuse_lonely_claims "$node"
   fi
+  [ "$force" = true ] || await_newcomers "$node"
   kubectl cordon "$node"
   kubectl annotate --overwrite node "$node" esxi-k8s/away=yes
   local options=(--ignore-daemonsets --delete-emptydir-data)

@@ -7,6 +7,7 @@ source etcd.sh
 source api.sh
 source drain.sh
 source room.sh
+source daemons.sh
 NODE_UID=${NODE_UID:-} MEMBER=${MEMBER:-}
 
 all=$(members)
@@ -38,6 +39,7 @@ if [ -n "$NODE_UID" ]; then
     refuse_stranded "$NAME"
   fi
   drain "$NAME" move-claims
+  [ "$ready" != True ] || end_daemons "$NAME"
 fi
 if [ -n "$MEMBER" ]; then
   retry_for 60 "the removal of the etcd member $MEMBER" remove_member "$MEMBER" "$all"

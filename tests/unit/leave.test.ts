@@ -37,6 +37,8 @@ describe("the step that lets a node leave", () => {
          *"get node worker-1"*conditions*) echo True ;;
          *"get node worker-1"*name*) [ ! -e ${node} ] || echo node/worker-1 ;;
          *data.nodes*) echo worker-1 ;;
+         "taint node"*) [ -e ${node} ] ;;
+         *"get pods"*"--output json") echo '{"items":[]}' ;;
          drain*) ${when === "drain" ? gone : "exit 0"} ;;
          "delete --raw"*) ${gone} ;;
        esac`,
@@ -47,6 +49,64 @@ describe("the step that lets a node leave", () => {
     );
     expect(outcome).toEqual({ status: 0, stdout: "left: worker-1\n", stderr: "" });
     expect(existsSync(node)).toBe(false);
+  });
+});
+
+describe("what passes requests on, on a node that leaves", () => {
+  const pod = (name: string, owner: string, tolerations: object[] = [], phase = "Running") => ({
+    metadata: { namespace: "some", name, ownerReferences: [{ kind: owner }] },
+    spec: { tolerations },
+    status: { phase },
+  });
+  const stay = [
+    pod("flannel", "DaemonSet", [{ operator: "Exists" }]),
+    pod("static", "Node"),
+    pod("done", "Job", [], "Succeeded"),
+  ];
+  const usual = [{ key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute" }];
+  const leave = async (states: object[][]) => {
+    const asked = join(machine.folder, "asked");
+    states.forEach((pods, index) => {
+      writeFileSync(join(machine.folder, `pods-${String(index)}`), JSON.stringify({ items: pods }));
+    });
+    machine.program(
+      "kubectl",
+      `echo "$*" >>${asked}
+       case "$*" in
+         *"get node worker-1"*metadata.uid*) grep --quiet "^delete --raw" ${asked} || echo uid-1 ;;
+         *"get node worker-1"*conditions*) echo True ;;
+         *data.nodes*) echo worker-1 ;;
+         *"get pods"*"--output json") times=$(grep -c "get pods.*--output json$" ${asked}); cat ${machine.folder}/pods-$((times - 1)) ;;
+       esac`,
+    );
+    const outcome = await machine.run(
+      "leave-node",
+      { parameters: { NAME: "worker-1", NODE_UID: "uid-1" } },
+      (scripts) => scripts.replaceAll("mktemp -p /run", "mktemp").replaceAll("retry_for 90", "retry_for 2"),
+    );
+    return { outcome, asked: readFileSync(asked, "utf8").split("\n") };
+  };
+  const left = { status: 0, stdout: "left: worker-1\n", stderr: "" };
+
+  test("ends in its own time, once the node is empty and before it is removed", async () => {
+    const { outcome, asked } = await leave([[...stay, pod("traefik", "DaemonSet", usual)], stay]);
+    expect(outcome).toEqual(left);
+    const order = [
+      /^drain /,
+      /^taint node worker-1 .*esxi-k8s\/leaving=:NoExecute$/,
+      /get pods.*--output json$/,
+      /^delete --raw/,
+    ];
+    const places = order.map((what) => asked.findIndex((line) => what.test(line)));
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+    expect(places).not.toContain(-1);
+    expect(asked.filter((line) => /get pods.*--output json$/.test(line))).toHaveLength(2);
+  });
+
+  test("does not keep the node when it does not end", async () => {
+    const lasting = [...stay, pod("traefik", "DaemonSet", usual)];
+    const { outcome } = await leave(Array.from({ length: 20 }, () => lasting));
+    expect(outcome).toEqual(left);
   });
 });
 
