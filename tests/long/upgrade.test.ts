@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeEach, expect, vi } from "vitest";
 import { parse, stringify } from "yaml";
-import { underLoad } from "../e2e/load";
+import { underLoad, type Load } from "../e2e/load";
 import { Depot, earlier, later } from "../e2e/support/depot";
 import { expectPlane } from "../e2e/support/etcd";
 import { eventually, inLab, masters, run, startUp, temporaryFile, workers } from "../e2e/support/lab";
@@ -70,6 +70,16 @@ async function upThrough(options: string[], points: number[]): Promise<number> {
 /** Seconds after which an up is killed, four times. */
 const points = (max: number) => fc.array(fc.integer({ min: 10, max }), { minLength: 4, maxLength: 4 });
 
+/** How many requests failed in which second, and what of. */
+function bySecond(failures: Load["failures"]): Record<string, number> {
+  const seconds: Record<string, number> = {};
+  for (const { at, reason } of failures) {
+    const key = `${String(Math.floor(at))} ${reason}`;
+    seconds[key] = (seconds[key] ?? 0) + 1;
+  }
+  return seconds;
+}
+
 cases("upgrade", async ({ index, choose, tell }) => {
   const [from, creation, killedAfter] = choose(
     fc.tuple(fc.constantFrom("packages" as const, "template" as const), points(50), points(150)),
@@ -82,11 +92,11 @@ cases("upgrade", async ({ index, choose, tell }) => {
   const { sent, failures, slowest } = await underLoad(10, async () => {
     tell({ kills: killed + (await upThrough(wanted, killedAfter)) });
   });
-  tell({ took: (Date.now() - began) / 1000, sent, lost: failures.length, slowest });
+  tell({ took: (Date.now() - began) / 1000, sent, lost: failures.length, slowest, lostAt: bySecond(failures) });
 
   const nodes = await kubectl(
     ...["get", "nodes", "-o"],
-    'jsonpath={range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.status.conditions[?(@.type=="Ready")].status}{.spec.unschedulable}{"\n"}{end}',
+    'jsonpath={range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.status.conditions[?(@.type=="Ready")].status}{.spec.unschedulable}{"\\n"}{end}',
   );
   expect(nodes.split("\n").sort()).toEqual([...masters, ...workers].map((name) => `${name} v${later} True`));
   await expectPlane("master-1");
