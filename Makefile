@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: node_modules help preflight up preview review changed due deploy drift repair snapshot snapshots restore restore-consul down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members test-upgrade test-volumes test-restore test-faults lint crds review-previews bench
+.PHONY: node_modules help preflight up preview review changed due deploy drift repair snapshot snapshots restore restore-consul down kubeconfig kubectl demo-check images ui sim-shell sim-down test test-unit test-charts test-e2e test-creation test-destroy test-frontend test-members test-upgrade test-releases test-volumes test-restore test-faults lint crds review-previews bench
 
 # `sim` is the simulated lab; another name is a stack of yours, with the official Pulumi CLI on PATH.
 STACK ?= sim
@@ -135,6 +135,9 @@ test-faults: ## what clients see while machines, networks, processes fail, ONLY 
 
 test-upgrade: ## Kubernetes of the release before becomes the newer one, under load, killed at 20 points in 4 cases, likewise
 	node tests/run.mjs upgrade
+
+test-releases: ## everything else that machines and the cluster are made of, from releases before; compiles those first
+	node tests/run.mjs releases
 
 test-volumes: ## a volume whose node is drained, and lost
 	node tests/run.mjs volumes

@@ -67,8 +67,9 @@ const shellScripts =
 const prepared =
   "sim/prepare chromium:chromium growpart:cloud-guest-utils sfdisk:fdisk mkfs.xfs:xfsprogs && sim/toolchain/build && sim/earlier/build && sim/depot/build >/dev/null && sim/depot/build earlier >/dev/null";
 
-function long(name, env) {
-  if (check("the tool chain, packages and images, and the browser", prepared)) vitest("long", name, env);
+function long(name, env, more = "true") {
+  if (check("the tool chain, packages and images, and the browser", `${prepared} && ${more}`))
+    vitest("long", name, env);
 }
 
 const suites = {
@@ -106,6 +107,7 @@ const suites = {
     long("frontend", { FROM: "1", RUNS: "2" });
   },
   upgrade: () => long("upgrade", { RUNS: process.env.RUNS ?? "4" }),
+  releases: () => long("releases", {}, "sim/previous/build && sim/depot/build previous >/dev/null"),
   volumes: () => long("volumes"),
   restore: () => long("restore"),
 };
