@@ -82,7 +82,7 @@ describe("what passes requests on, on a node that leaves", () => {
     const outcome = await machine.run(
       "leave-node",
       { parameters: { NAME: "worker-1", NODE_UID: "uid-1" } },
-      (scripts) => scripts.replaceAll("mktemp -p /run", "mktemp").replaceAll("retry_for 90", "retry_for 2"),
+      (scripts) => scripts.replaceAll("mktemp -p /run", "mktemp").replaceAll("retry_for 40", "retry_for 2"),
     );
     return { outcome, asked: readFileSync(asked, "utf8").split("\n") };
   };
