@@ -1,25 +1,26 @@
-# shellcheck shell=bash
+# shellcheck shell=bash source-path=SCRIPTDIR
 # Pods of DaemonSets on a node that leaves. A drain leaves them, and the machine would take them along in the middle of what they pass on.
+source tolerations.sh
 leaving_taint=esxi-k8s/leaving
 
-# guests NODE: a line `NAMESPACE/POD` for each pod of a DaemonSet that does not tolerate that its node leaves. What the node itself needs tolerates everything.
+# guests NODE: a line `NAMESPACE/POD` for each pod of a DaemonSet that does not tolerate that its node leaves. What the node itself needs
+# tolerates everything.
 guests() {
-  kubectl get pods --all-namespaces --field-selector "spec.nodeName=$1" --output json | python3 -c '
-import json, sys
-for pod in json.load(sys.stdin)["items"]:
+  local pods
+  pods=$(kubectl get pods --all-namespaces --field-selector "spec.nodeName=$1" --output json)
+  judge_pods "$leaving_taint" 3<<<"$pods" <<'PYTHON'
+import json, os, sys
+for pod in json.load(os.fdopen(3))["items"]:
     metadata = pod["metadata"]
     daemon = any(owner["kind"] == "DaemonSet" for owner in metadata.get("ownerReferences", []))
-    stays = any(
-        t.get("operator") == "Exists" and t.get("key", sys.argv[1]) == sys.argv[1] and t.get("effect", "NoExecute") == "NoExecute"
-        for t in pod["spec"].get("tolerations", [])
-    )
+    stays = tolerates(pod, {"key": sys.argv[1], "effect": "NoExecute"})
     if daemon and not stays and pod["status"]["phase"] not in ("Succeeded", "Failed"):
         print(metadata["namespace"] + "/" + metadata["name"])
-' "$leaving_taint"
+PYTHON
 }
 
-# end_daemons NODE: has them end as they like to, in the time that they ask for; forty seconds at most. A node that has left meanwhile has
-# none.
+# end_daemons NODE: has them end as they like to, in the time that they ask for; forty seconds at most. A node that has left meanwhile
+# has none.
 end_daemons() {
   kubectl taint node "$1" --overwrite "$leaving_taint=:NoExecute" || return 0
   retry_for 40 "the end of what $1 runs like every node" have_ended "$1" || true

@@ -1,5 +1,6 @@
-# shellcheck shell=bash
+# shellcheck shell=bash source-path=SCRIPTDIR
 # Whether the cluster has a place for what runs on a node, by labels and taints; how full places are is for the scheduler.
+source tolerations.sh
 
 # stranded NODE: a line `NAMESPACE/POD` for each pod there that no other node may take.
 stranded() {
@@ -7,15 +8,8 @@ stranded() {
   nodes=$(kubectl get nodes --output json)
   pods=$(kubectl get pods --all-namespaces --field-selector "spec.nodeName=$1" --output json)
   # Pods of the node itself go with it, and those that nobody makes anew are not moved.
-  python3 - "$1" 3<<<"$nodes" 4<<<"$pods" <<'PYTHON'
+  judge_pods "$1" 3<<<"$nodes" 4<<<"$pods" <<'PYTHON'
 import json, os, sys
-def tolerates(pod, taint):
-    return any(
-        t.get("key", taint["key"]) == taint["key"]
-        and t.get("effect") in (None, "", taint["effect"])
-        and (t.get("operator") == "Exists" or t.get("value", "") == taint.get("value", ""))
-        for t in pod["spec"].get("tolerations", [])
-    )
 def fulfils(rule, values):
     key, operator, wanted = rule["key"], rule["operator"], rule.get("values", [])
     if operator == "In":
