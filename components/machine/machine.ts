@@ -179,7 +179,7 @@ export class Machine extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        dependsOn: [placement.folder.resource, ...(args.after ?? [])],
+        dependsOn: [placement.folder.resource],
         deletedWith: placement.folder.resource,
         protect: args.protect,
         additionalSecretOutputs: ["extraConfig"],
