@@ -4,7 +4,18 @@ import { parse } from "yaml";
 import { consul, editor, put, remove } from "./support/client";
 import { expectPlane } from "./support/etcd";
 import { onConsole } from "./support/frontend";
-import { attempt, eventually, forgetAnswers, inLab, kubectl, make, masters, output, pulumi } from "./support/lab";
+import {
+  attempt,
+  eventually,
+  forgetAnswers,
+  forMake,
+  inLab,
+  kubectl,
+  make,
+  masters,
+  output,
+  pulumi,
+} from "./support/lab";
 import { changed } from "./support/stack";
 
 const kubernetes = "/etc/kubernetes";
@@ -38,11 +49,11 @@ export function describeCertificates(): void {
       );
     const [old, running] = [await administrator(), await pods()];
     const due = await changed({ certificates: () => ({ renewBeforeDays: 365 }) });
-    const { stdout: review } = await attempt("make", ["--no-print-directory", "review", `ARGS=${due.join(" ")}`]);
+    const { stdout: review } = await attempt("make", ["--no-print-directory", "review", forMake(due)]);
     for (const master of masters) {
       expect(review).toMatch(new RegExp(`\\*\\*${master}\\*\\*.*renew-certificates: \`DUE\``));
     }
-    const said = await make("up", `ARGS=${due.join(" ")}`);
+    const said = await make("up", forMake(due));
     const order = [...said.matchAll(/remote:Command (master-\d)-certificates updated \(/g)].map(([, name]) => name);
     expect(order).toEqual(masters);
     for (const [index, now] of (await Promise.all(masters.map(serial))).entries()) {

@@ -11,6 +11,16 @@ export interface Load {
   slowest: number;
 }
 
+/** How many requests failed in which second, and what of. */
+export function bySecond(failures: Load["failures"]): Record<string, number> {
+  const seconds: Record<string, number> = {};
+  for (const { at, reason } of failures) {
+    const key = `${String(Math.floor(at))} ${reason}`;
+    seconds[key] = (seconds[key] ?? 0) + 1;
+  }
+  return seconds;
+}
+
 /** Asks for a page of the demonstration 100 times a second, while something is done and for so many seconds at least. */
 export async function underLoad(seconds: number, work: () => Promise<void>): Promise<Load> {
   const result = await countRequests(seconds, work);

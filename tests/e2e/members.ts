@@ -8,6 +8,7 @@ import {
   changedConfiguration,
   eventually,
   firstChange,
+  forMake,
   inventory,
   killUpAfter,
   kubectl,
@@ -85,10 +86,10 @@ export function describeMembers(): void {
     const [tenths = 0] = fc.sample(fc.noBias(fc.nat({ max: takes * 10 })), { seed, numRuns: 1 });
     const { failures, sent } = await underLoad(30, async () => {
       const change = await changedConfiguration(master1, master1.replace(" }", ", generation: 1 }"));
-      const killed = await killUpAfter(firstChange, tenths / 10, `ARGS=${change.join(" ")}`);
+      const killed = await killUpAfter(firstChange, tenths / 10, forMake(change));
       const last = killed.trim().split("\n").at(-1) ?? "";
       console.log(`SEED=${String(seed)}: make up was killed after ${String(tenths / 10)} s, at:${last}`);
-      await make("up", `ARGS=${change.join(" ")}`);
+      await make("up", forMake(change));
     });
     expect(failures, `of ${String(sent)}`).toEqual([]);
     await expectNodes(...masters, ...workers);

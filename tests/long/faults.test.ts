@@ -4,7 +4,7 @@ import { countRequests, type Load } from "../e2e/load";
 import { allServersVote, domain, status } from "../e2e/support/client";
 import { expectPlane } from "../e2e/support/etcd";
 import { askAllTheWhile, onConsole } from "../e2e/support/frontend";
-import { attempt, eventually, frontend, kubectl, power, run, temporaryFile } from "../e2e/support/lab";
+import { attempt, eventually, forMake, frontend, kubectl, power, run, temporaryFile } from "../e2e/support/lab";
 import { changed } from "../e2e/support/stack";
 import { Writers } from "../e2e/support/writers";
 
@@ -271,7 +271,7 @@ beforeAll(async () => {
     controlPlane: (values) => ({ ...values, nodes: nodes("master", 21) }),
     workers: ({ general }) => ({ general: { ...(general as object), nodes: nodes("worker", 31) } }),
   });
-  const { code, stdout, stderr } = await attempt("make", ["--no-print-directory", "up", `ARGS=${options.join(" ")}`]);
+  const { code, stdout, stderr } = await attempt("make", ["--no-print-directory", "up", forMake(options)]);
   expect(code, stdout + stderr).toBe(0);
   await untilWell(300);
 });

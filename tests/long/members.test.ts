@@ -10,6 +10,7 @@ import {
   eventually,
   firstChange,
   forgetAnswers,
+  forMake,
   inLab,
   killUpAfter,
   kubectl,
@@ -48,8 +49,7 @@ async function options({ frontend, controlPlane, workers }: Standing): Promise<s
       Object.fromEntries(Object.entries(workers).map(([pool, over]) => [pool, { ...(general as object), ...over }])),
   });
 }
-const forMake = async (what: Standing) => `ARGS=${(await options(what)).join(" ")}`;
-const makeUp = async (what: Standing) => attempt("make", ["--no-print-directory", "up", await forMake(what)]);
+const makeUp = async (what: Standing) => attempt("make", ["--no-print-directory", "up", forMake(await options(what))]);
 
 const nodesOf = (what: Standing) => machinesOf(what).filter(({ group }) => group !== "frontend");
 const mastersOf = ({ controlPlane }: Standing) => Object.keys(controlPlane.nodes).sort();
@@ -161,7 +161,7 @@ cases("members", async ({ name, seed, index, tell }) => {
       if (lost !== undefined) {
         await run("sim/vcenter", ["delete", lost]);
       }
-      const printed = await killUpAfter(firstChange, killedAfter, await forMake(to));
+      const printed = await killUpAfter(firstChange, killedAfter, forMake(await options(to)));
       await writeFile(`${artifacts}/killed`, printed);
       tell({ killed: elapsed(), lastLine: printed.trim().split("\n").at(-1)?.trim() });
       expect(printed).not.toMatch(/^ +error: /m);

@@ -1,26 +1,25 @@
 import { readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { parse, stringify } from "yaml";
 import { expectBearable } from "../e2e/frontend";
-import { underLoad } from "../e2e/load";
+import { bySecond, underLoad } from "../e2e/load";
 import { consul, domain, editor, put, route, status } from "../e2e/support/client";
 import { Depot, depot } from "../e2e/support/depot";
 import { expectPlane } from "../e2e/support/etcd";
 import { onConsole, SharedAddress } from "../e2e/support/frontend";
 import {
   eventually,
+  forMake,
   frontend,
   inLab,
   kubectl,
   make,
   masters,
   run,
-  temporaryFile,
   temporaryFolder,
+  variedConfiguration,
   workers,
 } from "../e2e/support/lab";
-import { vary } from "../support/configs";
 
 /**
  * A stack that an earlier release of this program made, of earlier releases of all that can be compiled in an earlier one, is brought up to
@@ -94,7 +93,6 @@ async function earlierProgram(): Promise<string> {
 
 /** The stack with two HAProxy machines, whose machines install what a depot has. */
 async function configuration(releases: Releases, distribution: string, generation: number): Promise<string[]> {
-  const file = parse(await readFile("Pulumi.sim.yaml", "utf8")) as object;
   const { packages, registryMirrors } = (await Depot.read()).values();
   const values = {
     packages: {
@@ -107,11 +105,8 @@ async function configuration(releases: Releases, distribution: string, generatio
     template: { name: "ubuntu-24.04" },
     frontend: { nodes: proxies, virtualAddress: frontend, generation },
   };
-  const keys = Object.entries(values).map(([key, value]) => [`esxi-k8s:${key}`, value]);
-  return ["--config-file", await temporaryFile(stringify(vary(file, { config: Object.fromEntries(keys) as object })))];
+  return variedConfiguration(values);
 }
-
-const given = (options: string[]) => `ARGS=${options.join(" ")}`;
 
 /**
  * What nodes say of themselves, and the images of all containers, each once: by the names that they are run by, since the programs of the
@@ -173,7 +168,7 @@ afterAll(async () => {
 
 it("begins with what an earlier release of this program makes", async () => {
   const options = await configuration(await before(), "previous/ubuntu", 0);
-  await run("make", ["--no-print-directory", "-C", earlierFolder, "up", given(options)], 1500);
+  await run("make", ["--no-print-directory", "-C", earlierFolder, "up", forMake(options)], 1500);
   await eventually(120, async () => {
     await expectReleases(await before());
   });
@@ -189,12 +184,12 @@ it("brings all of it up to date in one run, and loses no request", async () => {
   const options = await configuration(await now(), "previous/ubuntu", 0);
   const began = Date.now();
   const { sent, failures, slowest } = await underLoad(10, async () => {
-    await run("make", ["--no-print-directory", "up", given(options)], 2400);
+    await run("make", ["--no-print-directory", "up", forMake(options)], 2400);
   });
   console.log(
     `everything but HAProxy: ${String(Math.round((Date.now() - began) / 1000))} s; ` +
       `${String(failures.length)} of ${String(sent)} requests failed, the slowest took ${slowest.toFixed(1)} s`,
-    failures,
+    bySecond(failures),
   );
   await eventually(300, async () => {
     await expectReleases(await now());
@@ -207,7 +202,7 @@ it("makes HAProxy's machines anew with another release, while they share the add
   expectBearable(
     "HAProxy machines made anew",
     await shared.watch(async () => {
-      await run("make", ["--no-print-directory", "up", given(options)], 1500);
+      await run("make", ["--no-print-directory", "up", forMake(options)], 1500);
     }),
   );
   for (const release of await proxyReleases()) {

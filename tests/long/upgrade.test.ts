@@ -1,12 +1,9 @@
 import fc from "fast-check";
-import { readFile } from "node:fs/promises";
 import { afterAll, beforeEach, expect, vi } from "vitest";
-import { parse, stringify } from "yaml";
-import { underLoad, type Load } from "../e2e/load";
+import { bySecond, underLoad } from "../e2e/load";
 import { Depot, earlier, later } from "../e2e/support/depot";
 import { expectPlane } from "../e2e/support/etcd";
-import { eventually, inLab, masters, run, startUp, temporaryFile, workers } from "../e2e/support/lab";
-import { vary } from "../support/configs";
+import { eventually, forMake, inLab, masters, run, startUp, variedConfiguration, workers } from "../e2e/support/lab";
 import { cases } from "./cases";
 
 /**
@@ -24,21 +21,18 @@ afterAll(async () => {
 });
 
 async function configuration(version: string, from: "packages" | "template"): Promise<string[]> {
-  const file = parse(await readFile("Pulumi.sim.yaml", "utf8")) as object;
   const values = {
     ...(await Depot.read()).values(),
     kubernetes: { version, install: from === "packages" ? "packages" : "preinstalled" },
     template: { name: from === "packages" ? "ubuntu-24.04" : "ubuntu-24.04-k8s" },
   };
-  const keys = Object.entries(values).map(([key, value]) => [`esxi-k8s:${key}`, value]);
-  return ["--config-file", await temporaryFile(stringify(vary(file, { config: Object.fromEntries(keys) as object })))];
+  return variedConfiguration(values);
 }
 
 /** Minutes that one run of Pulumi may take on busy cores; a case has four. */
 const patience = 40;
 vi.setConfig({ testTimeout: 4 * patience * 60_000 });
 
-const given = (options: string[]) => `ARGS=${options.join(" ")}`;
 const kubectl = (...args: string[]) => inLab("tools/kubectl", "sim", ...args);
 
 /**
@@ -46,7 +40,7 @@ const kubectl = (...args: string[]) => inLab("tools/kubectl", "sim", ...args);
  * @returns whether it was killed
  */
 async function killedUp(options: string[], seconds: number): Promise<boolean> {
-  const up = startUp(given(options));
+  const up = startUp(forMake(options));
   up.read(() => undefined);
   let killed = false as boolean;
   const timer = setTimeout(() => {
@@ -63,22 +57,12 @@ async function upThrough(options: string[], points: number[]): Promise<number> {
   for (const seconds of points) {
     killed += Number(await killedUp(options, seconds));
   }
-  await run("make", ["--no-print-directory", "up", given(options)], patience * 60);
+  await run("make", ["--no-print-directory", "up", forMake(options)], patience * 60);
   return killed;
 }
 
 /** Seconds after which an up is killed, four times. */
 const points = (max: number) => fc.array(fc.integer({ min: 10, max }), { minLength: 4, maxLength: 4 });
-
-/** How many requests failed in which second, and what of. */
-function bySecond(failures: Load["failures"]): Record<string, number> {
-  const seconds: Record<string, number> = {};
-  for (const { at, reason } of failures) {
-    const key = `${String(Math.floor(at))} ${reason}`;
-    seconds[key] = (seconds[key] ?? 0) + 1;
-  }
-  return seconds;
-}
 
 cases("upgrade", async ({ index, choose, tell }) => {
   const [from, creation, killedAfter] = choose(

@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect } from "vitest";
+import { parse, stringify } from "yaml";
 import { shellWord } from "../../../render/step";
+import { vary } from "../../support/configs";
 import { Calm } from "./calm";
 
 /**
@@ -381,6 +383,16 @@ export async function temporaryFile(content: string): Promise<string> {
   await writeFile(file, content, { mode: 0o600 });
   return file;
 }
+
+/** The configuration with other values of some keys, merged over what these have. */
+export async function variedConfiguration(values: Record<string, unknown>): Promise<string[]> {
+  const file = parse(await readFile("Pulumi.sim.yaml", "utf8")) as object;
+  const keys = Object.entries(values).map(([key, value]) => [`esxi-k8s:${key}`, value]);
+  return ["--config-file", await temporaryFile(stringify(vary(file, { config: Object.fromEntries(keys) as object })))];
+}
+
+/** Options of Pulumi, as make takes them. */
+export const forMake = (options: string[]): string => `ARGS=${options.join(" ")}`;
 
 /** The configuration with one place of it changed, and then whatever else. */
 export async function changedConfiguration(
