@@ -2,10 +2,10 @@
 //   folder.mjs ready     makes it, and frees the names of the machines in CLONES from what an interrupted run left there
 //   folder.mjs remove    removes what is there of the machines in MACHINES, dead or alive, and then the folder
 // A resource of the stack runs it. Standard input is { server, user, password, allowUnverifiedSsl, datacenter, folder } as JSON; the
-// environment holds MACHINES, CLONES, HELD, the machines that the stack holds, as NAME=UUID, and TURNS, those of them that it makes anew, as
-// NAME,NAME=N for N at a time. What `ready` prints is kept in the state
-// and handed to the next run in PULUMI_COMMAND_STDOUT: { folder, parents }, the ids of what this stack made. Failures are printed to
-// standard output, because an error of the resource quotes it; what people may follow goes to standard error.
+// environment holds MACHINES, CLONES, HELD, the machines that the stack holds, as NAME=UUID, and TURNS, those of them that it makes anew,
+// as NAME,NAME=N for N at a time. What `ready` prints is kept in the state and handed to the next run in PULUMI_COMMAND_STDOUT:
+// { folder, parents }, the ids of what this stack made. Failures are printed to standard output, because an error of the resource quotes
+// it; what people may follow goes to standard error.
 import { text } from "node:stream/consumers";
 import { Fault, reference, same, withVCenter } from "./client.mjs";
 import { judge } from "./leftovers.mjs";
