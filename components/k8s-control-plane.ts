@@ -29,7 +29,7 @@ export interface K8sControlPlaneArgs {
 /**
  * The masters, each with API server, controller manager, scheduler and a member of the stacked etcd, and the pod network. One of them
  * founds the cluster, once in its life; every other, and every one that is made anew later, is admitted by any that serves. They join two
- * at a time: etcd takes in one learner after the other, and kubeadm asks again until it is its turn.
+ * at a time: from the moment that etcd has taken in one, the next one is admitted.
  */
 export class K8sControlPlane extends pulumi.ComponentResource {
   /** URL of the API behind the frontend. */

@@ -3,10 +3,12 @@
 # Runs on a master as the forced command of a join key: prints the credentials for one join.
 # Arguments: the role (master | worker) that the key stands for, and in one text the joining node's name, address, kubeadm's version, and
 # `new` for a machine that was in no cluster before.
+# Exits with 5 when a master has to ask again, because another one is joining.
 # Prints lines `token=`, `ca_hash=`, `kube_proxy=` (the image that every node runs) and, for masters, `certificate_key=`.
 set -euo pipefail
 source etcd.sh
 source claims.sh
+source etcd-turn.sh
 
 role=$1
 read -r name address version before <<<"$2"
@@ -37,6 +39,7 @@ if [ "$role" = master ]; then
       etcdctl member remove "$id" >&2
     fi
   done
+  take_turn "$name" >&2 || exit 5
 fi
 
 if [ "$role" = master ]; then

@@ -27,7 +27,14 @@ join() {
   [ ! -e "$state/was-member" ] || before=member
   # A node that was reset or replaced counts as alive for most of a minute.
   answered=$SECONDS
-  retry_for 180 "a master that admits $NODE" ask_for_admission
+  refused=$SECONDS
+  until ask_for_admission; do
+    if ((SECONDS - refused >= 180)); then
+      echo "gave up after 180s waiting for a master that admits $NODE"
+      exit 1
+    fi
+    sleep 1
+  done
 
   # In the middle of an upgrade it is that of the version before, which a new template need not hold: without it, no pod of this node
   # would reach a Service.
@@ -53,6 +60,10 @@ ask_for_admission() {
   elif ((SECONDS - answered >= 60)); then
     echo "no master answers at ${MASTERS#*@}, so $NODE cannot join: bring one back, then run pulumi up again; if no majority of them comes back, make restore SNAPSHOT=latest makes the cluster anew from a snapshot, as docs/runbooks/restoring.md says"
     exit 1
+  fi
+  # It is the turn of another master, and each ends.
+  if [ "$status" -eq 5 ] && ((SECONDS < 900)); then
+    refused=$SECONDS
   fi
   return "$status"
 }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -812,10 +812,11 @@ describe("an upgrade of the cluster", () => {
   });
 });
 
-describe("a node that joins in the middle of an upgrade", () => {
+describe("a node that joins", () => {
   const image = "registry.k8s.io/kube-proxy:v1.36.3";
-  const joining = async (images: string, pull: string) => {
-    machine.program("ssh", `printf 'token=a\\nca_hash=b\\nkube_proxy=${image}\\n'`);
+  const admission = `printf 'token=a\\nca_hash=b\\nkube_proxy=${image}\\n'`;
+  const joining = async (images: string, pull: string, answer = admission) => {
+    machine.program("ssh", answer);
     machine.program("crictl", `case "$*" in *" images "*) echo '${images}' ;; *" pull "*) ${pull} ;; esac`);
     machine.program(
       "kubeadm",
@@ -832,7 +833,7 @@ describe("a node that joins in the middle of an upgrade", () => {
   test.each([
     ["has", `{"repoTags": ["${image}"]}`, "exit 1"],
     ["pulls", '{"images": []}', `echo pull >>"$(dirname "$(dirname "$0")")/done"`],
-  ])("%s the cluster's kube-proxy before", async (what, images, pull) => {
+  ])("%s the kube-proxy of the cluster before, which an upgrade may have left behind", async (what, images, pull) => {
     const { status, stderr } = await joining(images, pull);
     expect(status, stderr).toBe(0);
     expect(read("done")).toEqual(what === "has" ? ["join"] : ["pull", "join"]);
@@ -843,6 +844,13 @@ describe("a node that joins in the middle of an upgrade", () => {
     expect(status, stderr).toBe(1);
     expect(stderr).toContain(`master-1 cannot pull ${image}\nnot found\nput it there`);
     expect(read("done")).toEqual([]);
+  });
+
+  test("asks again when another one's turn came first", async () => {
+    const second = `if [ -e ${file("asked")} ]; then ${admission}; else touch ${file("asked")}; exit 5; fi`;
+    const { status, stderr } = await joining(`{"repoTags": ["${image}"]}`, "exit 1", second);
+    expect(status, stderr).toBe(0);
+    expect(read("done")).toEqual(["join"]);
   });
 });
 
@@ -882,6 +890,47 @@ describe("a master that admits", () => {
     expect(status, stderr).toBe(0);
     expect(stdout).toContain("token=the-token\n");
     expect(changed()).toBe(written);
+  });
+
+  describe("masters one after the other", () => {
+    const learner = (name: string) => {
+      appendFileSync(file("members"), `f00d, started, ${name}, https://${name}:2380, https://${name}:2379, true\n`);
+    };
+    const lease = (holder: string, age: number, refuse = "") => {
+      kubectl({
+        "*get\\ lease*": holder && `echo "7 ${holder} $(date --utc --date '-${String(age)} seconds' +%FT%T.%6NZ)"`,
+        "*\\ -f\\ -*": refuse || `{ echo "$1"; cat; } >>${file("done")}`,
+      });
+    };
+    const written = () => read("done").map((line) => line.trim());
+    const ask = () => admit("master", "master-3 192.0.2.23 v1.36.3");
+
+    test.each([
+      ["when nobody has joined yet", "", 0, undefined],
+      ["when the one before votes", "master-2", 5, "7"],
+      ["when it is its own, of a join that was torn", "master-3", 5, "7"],
+      ["when the one before has had it for too long", "master-4", 130, "7"],
+    ])("takes its turn %s", async (_, holder, age, resourceVersion) => {
+      lease(holder, age);
+      const { status, stdout, stderr } = await ask();
+      expect(status, stderr).toBe(0);
+      expect(stdout).toContain("certificate_key=5678\n");
+      expect(written()).toContain(resourceVersion ? "replace" : "create");
+      expect(written()).toEqual(expect.arrayContaining(["name: esxi-k8s-etcd-join", "holderIdentity: master-3"]));
+      expect(written().filter((line) => line.startsWith("resourceVersion"))).toEqual(
+        resourceVersion ? [`resourceVersion: '${resourceVersion}'`] : [],
+      );
+    });
+
+    test.each([
+      ["while another one has it", "master-4", "waits for master-4, which is joining"],
+      ["while etcd has a learner", "", "waits for master-5, which etcd is taking in"],
+      ["when another one was faster", "master-2", ""],
+    ])("is asked again %s", async (_, holder, said) => {
+      lease(holder, 5, said ? "" : "exit 1");
+      if (said.includes("master-5")) learner("master-5");
+      await expect(ask()).resolves.toMatchObject({ status: 5, stdout: "", stderr: said && `master-3 ${said}\n` });
+    });
   });
 
   test.each([

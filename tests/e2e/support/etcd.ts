@@ -20,11 +20,15 @@ export interface Member {
 export const members = async (master: string): Promise<Member[]> =>
   ((await etcdctl(master, "member", "list")) as { members: Member[] }).members;
 
-/** Every master, and nobody else, is a member that votes, and all are healthy. */
+/** Every master, and nobody else, is a member that votes, all are healthy, and etcd had to refuse none. */
 export async function expectPlane(master: string, all = masters): Promise<void> {
   expect((await members(master)).map(({ name, isLearner }) => [name, isLearner ?? false]).sort()).toEqual(
     [...all].sort().map((name) => [name, false]),
   );
   const health = (await etcdctl(master, "endpoint", "health", "--cluster")) as { health: boolean }[];
   expect(health.map((endpoint) => endpoint.health)).toEqual(all.map(() => true));
+  for (const name of all) {
+    const log = await inLab("tools/kubectl", "sim", "-n", "kube-system", "logs", `etcd-${name}`);
+    expect(log).not.toMatch(/too many learner members|peerURL exists/);
+  }
 }
