@@ -8,6 +8,7 @@ import {
   HaproxyFrontend,
   K8sControlPlane,
   addressesByName,
+  endWithPulumi,
   knownHosts,
   loadPast,
   MetricsServer,
@@ -24,6 +25,7 @@ import { hostsBySource } from "./routes/problems";
 import { declaredRoutes, ownHosts } from "./routes/declared";
 
 export = async () => {
+  endWithPulumi();
   const past = await loadPast();
   const config = loadConfig(past);
   const routes = declaredRoutes(config);

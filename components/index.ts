@@ -3,6 +3,7 @@ export { CloudProvider } from "./cloud-provider";
 export { ClusterDns } from "./in-cluster/cluster-dns";
 export { ConsulKv } from "./consul-kv";
 export { Demo } from "./in-cluster/demo";
+export { endWithPulumi } from "./engine";
 export { EsxiCluster } from "./esxi-cluster";
 export { HaproxyFrontend } from "./haproxy-frontend";
 export { K8sControlPlane } from "./k8s-control-plane";
