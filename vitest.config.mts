@@ -4,6 +4,9 @@ import { defineConfig } from "vitest/config";
 // The generated SDK is not in the repository, so that running the program against mocks needs only what npm installs.
 const resolve = { alias: { "@pulumi/vsphere": join(import.meta.dirname, "tests/support/vsphere.ts") } };
 
+// What Pulumi printed is what a failed test is about.
+const chaiConfig = { truncateThreshold: 0 };
+
 export default defineConfig({
   test: {
     projects: [
@@ -25,6 +28,7 @@ export default defineConfig({
       },
       {
         test: {
+          chaiConfig,
           name: "e2e",
           include: ["tests/e2e/**/*.test.ts"],
           // All files share the one lab that is up.
@@ -37,6 +41,7 @@ export default defineConfig({
       },
       {
         test: {
+          chaiConfig,
           name: "long",
           include: ["tests/long/**/*.test.ts"],
           // A lab of their own, beside the end-to-end tests'.

@@ -46,7 +46,8 @@ function vitest(project, file = "", env = {}) {
 /** What failed, to be read at the end of a long output: each test, with what it said in at most 20 lines. */
 function failuresIn({ testResults = [] }) {
   const said = (message) => {
-    const lines = stripVTControlCharacters(message).trim().split("\n");
+    // What was printed stands in one line of the message.
+    const lines = stripVTControlCharacters(message).trim().replaceAll("\\n", "\n").split("\n");
     const own = lines.filter((line) => !/^\s+at .*(node_modules|node:|new Promise)/.test(line));
     return own.length > 20 ? [...own.slice(0, 5), "…", ...own.slice(-14)] : own;
   };
