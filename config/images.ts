@@ -8,6 +8,7 @@ import {
   busyboxVersion,
   flannelCniPluginVersion,
   flannelVersion,
+  haproxyVersion,
   kubeadmImages,
   localPathProvisionerVersion,
   metricsServerVersion,
@@ -21,6 +22,7 @@ export const localPathProvisionerImage = `docker.io/rancher/local-path-provision
 export const metricsServerImage = `registry.k8s.io/metrics-server/metrics-server:v${metricsServerVersion}`;
 export const snapshotControllerImage = `registry.k8s.io/sig-storage/snapshot-controller:v${snapshotControllerVersion}`;
 export const busyboxImage = `docker.io/library/busybox:${busyboxVersion}`;
+export const haproxyImage = `docker.io/library/haproxy:${haproxyVersion}`;
 
 /** What decides which images a stack has. */
 export type ImageSettings = Pick<StackConfig, "kubernetes" | "storage" | "metrics" | "consul" | "ingress" | "demo">;
@@ -49,7 +51,7 @@ export function componentImages({ kubernetes, storage, metrics, consul, ingress,
     images.push(metricsServerImage);
   }
   if (demo) {
-    images.push(busyboxImage);
+    images.push(haproxyImage);
   }
   // What an official chart deploys, the chart decides.
   if (consul.enabled && consul.chart === undefined) {

@@ -21,8 +21,11 @@ export const metricsServerVersion = "0.9.0";
 /** Newest of which an image was seen in use. The definitions in charts/snapshot-crds are of the same version: `make crds` fetches them. */
 export const snapshotControllerVersion = "8.6.0";
 
-/** A shell for what prepares volumes, and the demonstration's web server. */
+/** A shell for what prepares volumes. */
 export const busyboxVersion = "1.36";
+
+/** The demonstration's web server: a release with long support. What the page needs is in all since 2.2. */
+export const haproxyVersion = "3.2";
 
 /**
  * Releases of the official charts that fit: they install the minor of the component that charts/ has, and take the values of this

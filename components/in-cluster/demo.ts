@@ -2,8 +2,9 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadedConfig } from "../../config";
 import { demo, ownHosts } from "../../routes/declared";
-import { busyboxImage } from "../../config/images";
-import { scriptText } from "../../render/step";
+import { haproxyImage } from "../../config/images";
+import { demoConfig } from "../../render/demo";
+import { shortHash } from "../../render/step";
 import type { ClusterApi } from "./cluster-api";
 import { acrossNodes } from "./spread";
 import { podField } from "./pod-field";
@@ -19,6 +20,7 @@ export interface DemoArgs {
 
 const labels = { app: "demo" };
 const port = 8080;
+const configFile = "haproxy.cfg";
 
 /**
  * A small application to see the ingress at work: says which of its pods answered, and what it knows of who asked. Three host
@@ -35,7 +37,7 @@ export class Demo extends pulumi.ComponentResource {
     const metadata = { name: demo.service, namespace: namespace.metadata.name };
     const page = new k8s.core.v1.ConfigMap(
       `${name}-page`,
-      { metadata, data: { "index.cgi": scriptText("demo-page") } },
+      { metadata, data: { [configFile]: demoConfig(port) } },
       inCluster,
     );
     new k8s.apps.v1.Deployment(
@@ -45,7 +47,11 @@ export class Demo extends pulumi.ComponentResource {
         spec: {
           replicas: 2,
           selector: { matchLabels: labels },
-          template: { metadata: { labels }, spec: podSpec(page) },
+          template: {
+            // Pods of another page are others.
+            metadata: { labels, annotations: { "esxi-k8s/page": shortHash(demoConfig(port)) } },
+            spec: podSpec(page),
+          },
         },
       },
       inCluster,
@@ -108,7 +114,7 @@ export class Demo extends pulumi.ComponentResource {
 }
 
 function podSpec(page: k8s.core.v1.ConfigMap): k8s.types.input.core.v1.PodSpec {
-  const folder = "/www/cgi-bin";
+  const folder = "/etc/demo";
   return {
     automountServiceAccountToken: false,
     securityContext: restrictedPod,
@@ -116,20 +122,23 @@ function podSpec(page: k8s.core.v1.ConfigMap): k8s.types.input.core.v1.PodSpec {
     containers: [
       {
         name: "demo",
-        image: busyboxImage,
+        image: haproxyImage,
         imagePullPolicy: "IfNotPresent",
-        command: ["httpd", "-f", "-p", String(port), "-h", "/www"],
+        command: ["haproxy", "-db", "-f", `${folder}/${configFile}`],
         ports: [{ name: "http", containerPort: port }],
         env: [
           { name: "POD", valueFrom: podField("metadata.name") },
           { name: "NODE", valueFrom: podField("spec.nodeName") },
         ],
         readinessProbe: { tcpSocket: { port }, periodSeconds: 2 },
-        resources: { requests: { cpu: "10m", memory: "16Mi" } },
+        // What a hundred requests a second take.
+        resources: { requests: { cpu: "100m", memory: "32Mi" } },
+        // Nodes send it new connections until all of them know that it goes.
+        lifecycle: { preStop: { sleep: { seconds: 10 } } },
         securityContext: restrictedContainer,
         volumeMounts: [{ name: "page", mountPath: folder }],
       },
     ],
-    volumes: [{ name: "page", configMap: { name: page.metadata.name, defaultMode: 0o555 } }],
+    volumes: [{ name: "page", configMap: { name: page.metadata.name } }],
   };
 }

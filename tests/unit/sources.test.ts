@@ -164,6 +164,7 @@ describe("images", () => {
       expect.stringMatching(/^docker.io\/rancher\/local-path-provisioner:v/),
       expect.stringMatching(/^docker.io\/library\/busybox:/),
       expect.stringMatching(/^registry.k8s.io\/metrics-server\/metrics-server:v/),
+      expect.stringMatching(/^docker.io\/library\/haproxy:/),
       expect.stringMatching(/^docker.io\/hashicorp\/consul:\d/),
       expect.stringMatching(/^docker.io\/library\/traefik:v\d/),
     ]);

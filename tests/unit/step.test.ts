@@ -266,8 +266,7 @@ describe("the scripts", () => {
         script,
         ...stepFile(script).libraries.map(({ name }) => name.replace(/-[0-9a-f]{12}$/, "")),
       ]);
-    // The page of the demonstration runs in pods.
-    expect([...new Set([...used, "await-boot", "receive-steps", "demo-page"])].sort()).toEqual(names.sort());
+    expect([...new Set([...used, "await-boot", "receive-steps"])].sort()).toEqual(names.sort());
   });
 });
 
