@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { expectBearable } from "../e2e/frontend";
 import { bySecond, underLoad } from "../e2e/load";
-import { consul, domain, editor, put, route, status } from "../e2e/support/client";
+import { domain, route, status } from "../e2e/support/client";
 import { Depot, depot } from "../e2e/support/depot";
 import { expectPlane } from "../e2e/support/etcd";
 import { onConsole, SharedAddress } from "../e2e/support/frontend";
@@ -176,7 +176,6 @@ it("begins with what an earlier release of this program makes", async () => {
     expect(release).toMatch(/~previous$/);
   }
   await kubectl("create", "configmap", "written-before");
-  await put("written", "before");
   await route("kept", `kept.${domain}`);
 });
 
@@ -213,7 +212,6 @@ it("makes HAProxy's machines anew with another release, while they share the add
 it("has kept what was written, and changes nothing more", async () => {
   await expectPlane("master-1");
   await kubectl("get", "configmap", "written-before");
-  expect((await consul(await editor(), "GET", "kv/written?raw")).body).toBe("before");
   await eventually(60, async () => {
     expect(await status(`https://kept.${domain}/`)).toBe("200");
   });
