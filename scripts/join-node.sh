@@ -28,13 +28,7 @@ join() {
   # A node that was reset or replaced counts as alive for most of a minute.
   answered=$SECONDS
   refused=$SECONDS
-  until ask_for_admission; do
-    if ((SECONDS - refused >= 180)); then
-      echo "gave up after 180s waiting for a master that admits $NODE"
-      exit 1
-    fi
-    sleep 1
-  done
+  retry_for 900 "a master that admits $NODE" ask_for_admission
 
   # In the middle of an upgrade it is that of the version before, which a new template need not hold: without it, no pod of this node
   # would reach a Service.
@@ -62,8 +56,11 @@ ask_for_admission() {
     exit 1
   fi
   # It is the turn of another master, and each ends.
-  if [ "$status" -eq 5 ] && ((SECONDS < 900)); then
+  if [ "$status" -eq 5 ]; then
     refused=$SECONDS
+  elif ((status && SECONDS - refused >= 180)); then
+    echo "gave up after 180s waiting for a master that admits $NODE"
+    exit 1
   fi
   return "$status"
 }

@@ -35,11 +35,8 @@ export class Demo extends pulumi.ComponentResource {
     const inCluster = api.inCluster(this, dependsOn);
     const namespace = restrictedNamespace(`${name}-namespace`, demo.namespace, inCluster);
     const metadata = { name: demo.service, namespace: namespace.metadata.name };
-    const page = new k8s.core.v1.ConfigMap(
-      `${name}-page`,
-      { metadata, data: { [configFile]: demoConfig(port) } },
-      inCluster,
-    );
+    const text = demoConfig(port);
+    const page = new k8s.core.v1.ConfigMap(`${name}-page`, { metadata, data: { [configFile]: text } }, inCluster);
     new k8s.apps.v1.Deployment(
       `${name}-application`,
       {
@@ -48,8 +45,8 @@ export class Demo extends pulumi.ComponentResource {
           replicas: 2,
           selector: { matchLabels: labels },
           template: {
-            // Pods of another page are others.
-            metadata: { labels, annotations: { "esxi-k8s/page": shortHash(demoConfig(port)) } },
+            // Pods read it once: another text has to make other pods.
+            metadata: { labels, annotations: { "esxi-k8s/settings": shortHash(text) } },
             spec: podSpec(page),
           },
         },
