@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { expectBearable } from "../e2e/frontend";
 import { bySecond, underLoad } from "../e2e/load";
-import { domain, route, status } from "../e2e/support/client";
+import { consul, domain, editor, route, status } from "../e2e/support/client";
 import { Depot, depot } from "../e2e/support/depot";
 import { expectPlane } from "../e2e/support/etcd";
 import { onConsole, SharedAddress } from "../e2e/support/frontend";
@@ -212,6 +212,8 @@ it("makes HAProxy's machines anew with another release, while they share the add
 it("has kept what was written, and changes nothing more", async () => {
   await expectPlane("master-1");
   await kubectl("get", "configmap", "written-before");
+  const rule = await consul(await editor(), "GET", "kv/traefik/http/routers/kept/rule?raw");
+  expect(rule.body).toBe(`Host(\`kept.${domain}\`)`);
   await eventually(60, async () => {
     expect(await status(`https://kept.${domain}/`)).toBe("200");
   });
